@@ -1,0 +1,44 @@
+/** What the sequencer knows of a queue (DESIGN §5, "Queue items"). */
+
+/** One submitted batch: at most 65,536 entries and 16 MiB encoded. */
+export interface QueueItem {
+  /** SHA-256 of the item's bytes, lower-case hex; in-process items have a name of their own. */
+  readonly id: string;
+  /** 1 to 65,536 entries, each 0 to 65,535 bytes, in order. */
+  readonly entries: readonly Uint8Array[];
+}
+
+/** What became of one entry: its index in the published log (for a duplicate: the first one), or why not. */
+export type EntryOutcome = { readonly index: number; readonly duplicate: boolean } | { readonly refused: string };
+
+/** The answer to an item, left behind when it leaves the queue. */
+export interface Receipt {
+  /** One outcome per entry, in order. */
+  readonly outcomes: readonly EntryOutcome[];
+  /** Size of a published tree that contains every index above. */
+  readonly treeSize: number;
+}
+
+export interface Answer {
+  readonly item: QueueItem;
+  readonly receipt: Receipt;
+}
+
+/**
+ * Where the sequencer takes submissions from. An item is delivered until it is answered: after a crash it comes
+ * again. Methods are called by one sequencer at a time; `receive` never overlaps itself.
+ */
+export interface SubmissionQueue {
+  /**
+   * Items not yet delivered to this process, oldest first, at most about `maxBytes` of them (one item at least when
+   * there is any). Empty: nothing waits now. Malformed items are set aside by the queue, never returned.
+   */
+  receive(maxBytes: number): Promise<QueueItem[]>;
+  /** Resolves when `receive` may have something, at the latest after the queue's poll interval; or on abort. */
+  wait(signal: AbortSignal): Promise<void>;
+  /** All of each item is published (or refused): leave the receipts, drop the items. Durable on return. */
+  answer(answers: readonly Answer[]): Promise<void>;
+  /** Forget what was delivered but not answered: `receive` will return it again. */
+  redeliver(): Promise<void>;
+  close(): Promise<void>;
+}
