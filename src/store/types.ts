@@ -25,6 +25,8 @@ export interface ListedObject {
   readonly key: string;
   /** Length in bytes. */
   readonly size: number;
+  /** When it was written, in ms since 1970 by the store's own clock. */
+  readonly modified: number;
 }
 
 export interface GetOptions {

@@ -1,0 +1,202 @@
+/**
+ * Stele as a library: open a log and append to it from a program.
+ *
+ * ```ts
+ * await using log = await openLog({ publicStore: 'file:///srv/log/public', privateStore: 'file:///srv/log/private', key });
+ * const { index } = await log.append(new TextEncoder().encode('an entry'));
+ * ```
+ *
+ * Reading and verifying need none of this: `stele/client` follows a log over HTTP, `stele/verify` checks a proof offline,
+ * both in a browser too.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { isSteleError, SteleError } from './errors.ts';
+import { parseSignerKey, parseVerifierKey, type SignedCheckpoint, type Signer, type Verifier } from './note/index.ts';
+import { type Clock, MemoryQueue, QUEUE_LIMITS, systemClock } from './queue/index.ts';
+import {
+  BUCKET_SETTINGS,
+  DIRECTORY_SETTINGS,
+  initLog,
+  type RunReport,
+  Sequencer,
+  type SequencerEvents,
+  type SequencerSettings,
+} from './sequencer/index.ts';
+import { type Lock, lockDirectory, type ObjectStore, openStore } from './store/index.ts';
+
+export { BusyError, type ErrorCode, isSteleError, SteleError } from './errors.ts';
+export { generateKey, type SignedCheckpoint } from './note/index.ts';
+export type { Clock } from './queue/index.ts';
+export type { RunReport, SequencerEvents, SequencerSettings } from './sequencer/index.ts';
+export { type ObjectStore, openStore } from './store/index.ts';
+
+export interface LogOptions extends SequencerEvents {
+  /** What everybody may read, as a URL (`file:`, `mem:`) or an open store. */
+  readonly publicStore: string | ObjectStore;
+  /** Journal and lock; nobody else may read or write it. */
+  readonly privateStore: string | ObjectStore;
+  /** The log's signer key, `PRIVATE+KEY+…`; its name is the origin. */
+  readonly key: string;
+  /** Cadence and limits; what is left out is as DESIGN §5 has it for a directory or a bucket. */
+  readonly settings?: Partial<SequencerSettings>;
+  /** How long to wait for another writer of the directory, in ms. Default: not at all. */
+  readonly lockWaitMs?: number;
+  readonly clock?: Clock;
+}
+
+/** What became of an entry: its index in the published log; a duplicate has the index of the first one. */
+export interface Appended {
+  readonly index: number;
+  readonly duplicate: boolean;
+}
+
+/** Creates the log if there is none (an interrupted creation is completed), then opens it. Throws as `openLog`. */
+export async function createLog(options: LogOptions & { readonly url?: string }): Promise<Log> {
+  return open(options, async ({ publicStore, privateStore, signer, verifier }) => {
+    const url = options.url === undefined ? {} : { url: options.url };
+    await initLog({ publicStore, privateStore, signer, verifier, random, ...url });
+  });
+}
+
+/**
+ * Opens a log for writing. Throws `locked` while another process writes to the directory, `refused` when the stores do
+ * not belong together, `config` when there is no log.
+ */
+export async function openLog(options: LogOptions): Promise<Log> {
+  return open(options, async () => {});
+}
+
+/** A log that this process writes to. */
+export class Log {
+  readonly #queue: MemoryQueue;
+  readonly #sequencer: Sequencer;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<RunReport>;
+  readonly #release: () => Promise<void>;
+
+  /** Of the library's own making: use `openLog`. */
+  constructor(queue: MemoryQueue, sequencer: Sequencer, release: () => Promise<void>) {
+    this.#queue = queue;
+    this.#sequencer = sequencer;
+    this.#release = release;
+    this.#running = sequencer.run(this.#stop.signal);
+    // A writer that has failed answers everyone who waits; `close` reports the failure itself.
+    this.#running.catch((error: unknown) => queue.close(asSteleError(error)));
+  }
+
+  /** The checkpoint that stands in the public store. */
+  get published(): SignedCheckpoint {
+    return this.#sequencer.published;
+  }
+
+  /**
+   * Logs one entry of 0 to 65,535 bytes. Resolves when a checkpoint that anyone can fetch covers it. Submitting the same
+   * entry again returns the first index. Throws BusyError when too much waits, `limit`, `frozen`.
+   */
+  async append(entry: Uint8Array): Promise<Appended> {
+    return accepted(await this.#queue.submitOne(entry));
+  }
+
+  /** As `append`, for many entries, which are logged in this order. Throws for the first that is refused. */
+  async appendAll(entries: readonly Uint8Array[]): Promise<Appended[]> {
+    const { outcomes } = await this.#queue.submit(entries);
+    return outcomes.map(accepted);
+  }
+
+  /** Publishes and answers what was submitted, then lets go of stores and lock. Throws what ended the writer, if anything did. */
+  async close(): Promise<RunReport> {
+    this.#stop.abort();
+    try {
+      return await this.#running;
+    } finally {
+      await this.#queue.close();
+      await this.#release();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+interface Opened {
+  readonly publicStore: ObjectStore;
+  readonly privateStore: ObjectStore;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+}
+
+const random = (length: number): Uint8Array => randomBytes(length);
+
+async function open(options: LogOptions, prepare: (opened: Opened) => Promise<void>): Promise<Log> {
+  const signer = parseSignerKey(options.key);
+  const verifier = parseVerifierKey(signer.verifierKey);
+  const clock = options.clock ?? systemClock;
+  const releases: (() => Promise<void>)[] = [];
+  const release = async (): Promise<void> => {
+    for (const step of releases.splice(0).toReversed()) await step();
+  };
+  try {
+    const lock = await lockOf(options);
+    if (lock !== undefined) releases.push(() => lock.release());
+    const openOne = async (store: string | ObjectStore): Promise<ObjectStore> => {
+      if (typeof store !== 'string') return store; // the caller's own to close
+      const opened = await openStore(store);
+      releases.push(() => opened.close());
+      return opened;
+    };
+    const publicStore = await openOne(options.publicStore);
+    const privateStore = await openOne(options.privateStore);
+    await prepare({ publicStore, privateStore, signer, verifier });
+    const defaults = /^(file|mem):/.test(publicStore.url) ? DIRECTORY_SETTINGS : BUCKET_SETTINGS;
+    const settings = { ...defaults, ...options.settings };
+    const queue = new MemoryQueue({
+      limits: {
+        ...QUEUE_LIMITS,
+        maxEntries: settings.maxUnpublishedEntries,
+        maxBytes: settings.maxUnpublishedBytes,
+        maxAgeMs: settings.maxUnpublishedAgeMs,
+      },
+      clock,
+    });
+    const { onCommitted, onPublished, onRetry } = options;
+    const sequencer = await Sequencer.open({
+      publicStore,
+      privateStore,
+      queue,
+      signer,
+      verifier,
+      clock,
+      random,
+      settings,
+      ...(onCommitted && { onCommitted }),
+      ...(onPublished && { onPublished }),
+      ...(onRetry && { onRetry }),
+    });
+    return new Log(queue, sequencer, release);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** A directory has one writer at a time; its private store holds the lock. */
+async function lockOf({ privateStore, lockWaitMs }: LogOptions): Promise<Lock | undefined> {
+  const url = typeof privateStore === 'string' ? privateStore : privateStore.url;
+  if (!url.startsWith('file:')) return undefined;
+  return lockDirectory(fileURLToPath(url), { waitMs: lockWaitMs ?? 0, holder: 'library' });
+}
+
+function accepted(outcome: { index: number; duplicate: boolean } | { refused: string }): Appended {
+  if ('index' in outcome) return outcome;
+  throw new SteleError(outcome.refused.includes('frozen') ? 'frozen' : 'limit', outcome.refused);
+}
+
+function asSteleError(error: unknown): SteleError {
+  if (isSteleError(error)) return error;
+  return new SteleError('aborted', `the writer failed: ${error instanceof Error ? error.message : error}`, {
+    cause: error,
+  });
+}

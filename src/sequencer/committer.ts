@@ -1,0 +1,304 @@
+/**
+ * The second stage: commits prepared batches one after another, and owns every change of the shared state.
+ *
+ * While one batch is being committed the next may be prepared and flushed on top of it. When the first does not become
+ * the record that follows (another writer's does, or the log went on), all that was prepared is taken back: history
+ * is adopted, and the entries are tried again behind it, minus what it already contains.
+ */
+
+import { isSteleError, SteleError } from '../errors.ts';
+import { equalBytes, type Hash } from '../merkle/index.ts';
+import { metaFor, type StagedObject } from '../store/index.ts';
+import { type Batch, type BatchRecord, type Delivery, prepareBatch, returnParts, takeParts } from './batch.ts';
+import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
+import { hashWords } from './dedup-window.ts';
+import { type LoadDependencies, load, replay } from './load.ts';
+import type { Shared } from './publisher.ts';
+import { recordBuffer, recordKey, sealRecord } from './record.ts';
+import type { SequencerSettings } from './settings.ts';
+import { advance, committed, type LogState, rollback, unpublishedBytes } from './state.ts';
+import { VerifiedTiles } from './verified-tiles.ts';
+
+export interface CommitterDependencies extends CommitDependencies, LoadDependencies {
+  readonly settings: SequencerSettings;
+  /** One record was committed: its entries, and how long it took from its first byte to the authority read, in ms. */
+  readonly onCommitted: (event: { entries: number; bytes: number; latencyMs: number }) => void;
+  /** The state jumped further than the dedup window reaches: what was delivered must be delivered again. */
+  readonly onWindowLost: () => Promise<void>;
+}
+
+/** A batch whose record may be on its way to disk. */
+interface InFlight {
+  readonly batch: Batch;
+  readonly staged: Promise<StagedObject | undefined>;
+  readonly since: number;
+}
+
+/** Records that may be flushed at a time: one being created, one behind it under a temporary name. */
+const MAX_IN_FLIGHT = 2;
+
+export class Committer {
+  readonly #deps: CommitterDependencies;
+  readonly #shared: Shared;
+  /** Deliveries with entries that are in no batch yet, in order. */
+  #waiting: Delivery[] = [];
+  #inFlight: InFlight[] = [];
+  /** A tree that publication found itself overtaken at: to be found in what is loaded next. */
+  #overtakenAt: { size: number; root: Hash } | undefined;
+
+  constructor(deps: CommitterDependencies, shared: Shared) {
+    this.#deps = deps;
+    this.#shared = shared;
+  }
+
+  /** Whether enough waits for two full batches: no need to ask the queue for more. */
+  get full(): boolean {
+    const { maxBatchEntries, maxBatchBytes } = this.#deps.settings;
+    let bytes = 2 * maxBatchBytes;
+    let entries = 2 * maxBatchEntries;
+    return this.#waiting.some((delivery) => {
+      bytes -= delivery.bytes;
+      entries -= delivery.item.entries.length - delivery.next;
+      return bytes <= 0 || entries <= 0;
+    });
+  }
+
+  get idle(): boolean {
+    return this.#waiting.length === 0 && this.#inFlight.length === 0 && this.#overtakenAt === undefined;
+  }
+
+  get mustReload(): boolean {
+    return this.#overtakenAt !== undefined;
+  }
+
+  accept(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.#waiting.push(delivery);
+  }
+
+  /** Whether the limits of what may be committed and unpublished are reached. */
+  get stalled(): boolean {
+    const { settings, clock } = this.#deps;
+    const { state } = this.#shared;
+    const entries = state.edge.size - state.published.checkpoint.size;
+    const oldest = state.boundaries[0];
+    return (
+      entries >= settings.maxUnpublishedEntries ||
+      unpublishedBytes(state) >= settings.maxUnpublishedBytes ||
+      (oldest !== undefined && clock.now() - oldest.seen >= settings.maxUnpublishedAgeMs)
+    );
+  }
+
+  /** Prepares batches from what waits, as long as there is room: at once when idle, behind another only a full one. */
+  prepare(): void {
+    const { settings, logId } = this.#deps;
+    const { state } = this.#shared;
+    while (!state.frozen && !this.mustReload && this.#waiting.length > 0 && !this.stalled) {
+      if (this.#inFlight.length >= MAX_IN_FLIGHT) return;
+      if (this.#inFlight.length > 0 && !this.#enoughForAFullBatch()) return;
+      const parts = takeParts(this.#waiting, state.edge.size, settings.maxBatchEntries, settings.maxBatchBytes);
+      const batch = prepareBatch(state, parts, { logId, nonce: this.#deps.random(16) });
+      this.#inFlight.push({ batch, staged: this.#stage(batch.record), since: this.#deps.clock.now() });
+    }
+  }
+
+  /** Commits the oldest batch in flight, or adopts what stands in its place. False: there was nothing to do. */
+  async step(): Promise<boolean> {
+    if (this.#overtakenAt !== undefined) {
+      await this.reload();
+      return true;
+    }
+    const first = this.#inFlight[0];
+    if (first === undefined) {
+      if (!this.#shared.state.frozen || this.#waiting.length === 0) return false;
+      this.#refuseAll();
+      return true;
+    }
+    const { record } = first.batch;
+    if (record === undefined) {
+      this.#finish(first);
+      return true;
+    }
+    const staged = await first.staged;
+    const { state } = this.#shared;
+    const result = await commitRecord(this.#deps, state, { key: record.key, bytes: record.bytes, staged });
+    switch (result.kind) {
+      case 'committed':
+        advance(state, record.segment, {
+          size: record.segment.end,
+          root: record.root,
+          own: true,
+          seen: this.#deps.clock.now(),
+        });
+        this.#finish(first);
+        this.#shared.counts.appended += record.segment.end - record.segment.start;
+        this.#deps.onCommitted({
+          entries: record.segment.end - record.segment.start,
+          bytes: record.bytes.length,
+          latencyMs: this.#deps.clock.now() - first.since,
+        });
+        return true;
+      case 'adopted':
+        await this.#takeBack();
+        this.#adopt(result.record);
+        return true;
+      case 'late':
+        await this.reload();
+        return true;
+    }
+  }
+
+  /**
+   * Commits the record that ends the log. Like any other it goes behind what others commit first; it is never compared
+   * with what is logged, for it has no entries: one that lost authority is made anew.
+   */
+  async freeze(): Promise<void> {
+    const { logId, random } = this.#deps;
+    while (!this.#shared.state.frozen) {
+      const { state } = this.#shared;
+      const { size, root } = committed(state);
+      const bytes = recordBuffer(0);
+      const nonce = random(16);
+      sealRecord(bytes, { logId, nonce, baseSize: size, baseRoot: root, newSize: size, newRoot: root, freeze: true });
+      const candidate: Candidate = { key: recordKey(size), bytes, staged: undefined };
+      const result = await commitRecord(this.#deps, state, candidate);
+      if (result.kind === 'committed') state.frozen = true;
+      else if (result.kind === 'adopted') this.#adopt(result.record);
+      else await this.reload();
+    }
+  }
+
+  /** Publication was overtaken at this tree: the next `step` loads, and refuses a log that does not contain it. */
+  overtaken(tree: { size: number; root: Hash }): void {
+    this.#overtakenAt = tree;
+  }
+
+  /** Loads the log afresh. The oldest batch in flight may turn out to be committed after all; the others go back. */
+  async reload(): Promise<void> {
+    const first = this.#inFlight[0];
+    await this.#takeBack();
+    const former = this.#shared.state;
+    const next = await load(this.#deps, former.window);
+    this.#shared.state = next;
+    await this.#checkContains(next, former.published.checkpoint);
+    if (this.#overtakenAt !== undefined) await this.#checkContains(next, this.#overtakenAt);
+    this.#overtakenAt = undefined;
+    if (next.window !== former.window) {
+      // The jump was longer than the window: what we hold may be in the log without our being able to tell.
+      this.#waiting = [];
+      this.#shared.awaiting = [];
+      await this.#deps.onWindowLost();
+      return;
+    }
+    const record = first?.batch.record;
+    if (first !== undefined && record !== undefined && isLogged(next, record)) this.#reclaim(first);
+  }
+
+  #stage(record: BatchRecord | undefined): Promise<StagedObject | undefined> {
+    if (record === undefined) return Promise.resolve(undefined);
+    // A failure to flush early is no failure yet: creating the record will tell, and try again.
+    return this.#deps.privateStore.stage(record.key, record.bytes, metaFor(record.key)).catch((error: unknown) => {
+      if (!isSteleError(error)) throw error;
+      this.#deps.onRetry(`flushing ${record.key}`, error, 1);
+      return undefined;
+    });
+  }
+
+  #enoughForAFullBatch(): boolean {
+    let missing = this.#deps.settings.maxBatchEntries;
+    return this.#waiting.some(({ item, next }) => {
+      missing -= item.entries.length - next;
+      return missing <= 0;
+    });
+  }
+
+  /** All entries of the batch are in the log: deliveries that end with it wait for publication only. */
+  #finish(done: InFlight): void {
+    this.#inFlight = this.#inFlight.filter((other) => other !== done);
+    for (const { delivery, to } of done.batch.parts) {
+      if (to === delivery.item.entries.length) this.#awaitPublication(delivery);
+    }
+  }
+
+  #awaitPublication(delivery: Delivery): void {
+    const { counts } = this.#shared;
+    let neededSize = 0;
+    for (const outcome of delivery.outcomes) {
+      if ('refused' in outcome) counts.refused += 1;
+      else {
+        if (outcome.duplicate) counts.duplicates += 1;
+        if (outcome.index >= neededSize) neededSize = outcome.index + 1;
+      }
+    }
+    this.#shared.awaiting.push({ item: delivery.item, outcomes: delivery.outcomes, neededSize });
+  }
+
+  /** Undoes everything in flight: entries go back to the front of what waits, the state to what is committed. */
+  async #takeBack(): Promise<void> {
+    const inFlight = this.#inFlight;
+    this.#inFlight = [];
+    for (const { batch } of inFlight.toReversed()) returnParts(this.#waiting, batch.parts);
+    rollback(this.#shared.state);
+    for (const { staged } of inFlight) {
+      await (await staged)
+        ?.discard()
+        .catch((error: Error) => this.#deps.onRetry('discarding a staged record', error, 1));
+    }
+  }
+
+  #adopt(record: Parameters<typeof replay>[1]): void {
+    if (record.freeze) this.#shared.state.frozen = true;
+    else replay(this.#shared.state, record, this.#deps.clock.now());
+  }
+
+  /** What was just taken back is in the log after all, where it was meant to be: its outcomes hold. */
+  #reclaim(done: InFlight): void {
+    for (const { delivery, from, to } of done.batch.parts) {
+      if (this.#waiting[0] !== delivery || delivery.next !== from) {
+        throw new Error('entries that were taken back are not at the front of what waits');
+      }
+      delivery.next = to;
+      if (to < delivery.item.entries.length) return;
+      this.#waiting.shift();
+    }
+    this.#finish(done);
+  }
+
+  /** The loaded log must contain what we know was signed. */
+  async #checkContains(state: LogState, tree: { size: number; root: Hash }): Promise<void> {
+    const { checkpoint } = state.published;
+    const root =
+      tree.size <= checkpoint.size
+        ? await new VerifiedTiles(this.#deps.publicStore, checkpoint.size, state.edge).rootAt(tree.size)
+        : state.boundaries.find(({ size }) => size === tree.size)?.root;
+    if (root !== undefined && equalBytes(root, tree.root)) return;
+    throw new SteleError(
+      'refused',
+      `the published log of size ${checkpoint.size} does not contain the tree of size ${tree.size} that this log had before: it has forked or a store was replaced; nothing more is signed, see \`stele recover\``,
+    );
+  }
+
+  /** The log is frozen: what it contains is answered as a duplicate, all else is refused. */
+  #refuseAll(): void {
+    const { state } = this.#shared;
+    const { size } = committed(state);
+    for (const delivery of this.#waiting) {
+      const parts = [{ delivery, from: delivery.next, to: delivery.item.entries.length }];
+      const { record } = prepareBatch(state, parts, { logId: this.#deps.logId, nonce: new Uint8Array(16) });
+      if (record !== undefined) rollback(state);
+      delivery.outcomes.forEach((outcome, k) => {
+        if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = { refused: 'the log is frozen' };
+      });
+      this.#awaitPublication(delivery);
+    }
+    this.#waiting = [];
+  }
+}
+
+/** Whether the fresh entries of a record are in the loaded log at the very place they were meant for. */
+function isLogged(state: LogState, record: BatchRecord): boolean {
+  const words = hashWords(record.leafHashes);
+  for (let i = 0; i < words.length / 8; i++) {
+    if (state.window.find(words, i) !== record.segment.start + i) return false;
+  }
+  return true;
+}

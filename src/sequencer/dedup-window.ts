@@ -1,0 +1,124 @@
+/**
+ * The latest entries by leaf hash: index of the first equal entry within the window (DESIGN §5).
+ *
+ * Whole 32-byte hashes are compared (DEDUP-9). Two generations of `capacity` each: when the younger is full the older
+ * is forgotten, so the window is `capacity` to twice that wide and nothing is ever deleted one by one. Slots are chosen
+ * with a secret seed, because submitters choose the hashes.
+ */
+
+const WORDS = 8;
+
+/** A view of packed hashes as 32-bit words, copied only where alignment asks for it. */
+export function hashWords(hashes: Uint8Array): Int32Array {
+  const aligned = hashes.byteOffset % 4 === 0 ? hashes : hashes.slice();
+  return new Int32Array(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / 4));
+}
+
+/** Hashes of consecutive indices from `first` on, findable. */
+class Generation {
+  readonly first: number;
+  count = 0;
+  readonly #seed: Int32Array;
+  #words = new Int32Array(1_024 * WORDS);
+  #slots = new Int32Array(4_096);
+
+  constructor(first: number, seed: Int32Array) {
+    this.first = first;
+    this.#seed = seed;
+  }
+
+  find(words: Int32Array, at: number): number | undefined {
+    const slot = this.#slots[this.#probe(words, at)] ?? 0;
+    return slot === 0 ? undefined : this.first + slot - 1;
+  }
+
+  push(words: Int32Array, at: number): void {
+    if ((this.count + 1) * WORDS > this.#words.length) {
+      const grown = new Int32Array(this.#words.length * 2);
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    const to = this.count * WORDS;
+    for (let k = 0; k < WORDS; k++) this.#words[to + k] = words[at + k] ?? 0;
+    this.count += 1;
+    if (this.count * 2 > this.#slots.length) this.#rebuild(this.#slots.length * 2);
+    else this.#insert(this.count - 1);
+  }
+
+  truncate(count: number): void {
+    if (count >= this.count) return;
+    this.count = count;
+    this.#rebuild(this.#slots.length);
+  }
+
+  #rebuild(slots: number): void {
+    this.#slots = new Int32Array(slots);
+    for (let i = 0; i < this.count; i++) this.#insert(i);
+  }
+
+  /** The first of equal entries keeps its slot. */
+  #insert(ordinal: number): void {
+    const place = this.#probe(this.#words, ordinal * WORDS);
+    if (this.#slots[place] === 0) this.#slots[place] = ordinal + 1;
+  }
+
+  /** The slot that holds an equal hash, or the free one where it would go. */
+  #probe(words: Int32Array, at: number): number {
+    const mask = this.#slots.length - 1;
+    const [s0 = 0, s1 = 0] = this.#seed;
+    let mix = Math.imul((words[at] ?? 0) ^ s0, 0x9e3779b1) ^ Math.imul((words[at + 1] ?? 0) ^ s1, 0x85ebca6b);
+    mix ^= mix >>> 15;
+    for (let place = mix & mask; ; place = (place + 1) & mask) {
+      const slot = this.#slots[place] ?? 0;
+      if (slot === 0 || this.#equal((slot - 1) * WORDS, words, at)) return place;
+    }
+  }
+
+  #equal(own: number, words: Int32Array, at: number): boolean {
+    for (let k = 0; k < WORDS; k++) if (this.#words[own + k] !== words[at + k]) return false;
+    return true;
+  }
+}
+
+export class DedupWindow {
+  readonly capacity: number;
+  readonly #seed: Int32Array;
+  #older: Generation | undefined;
+  #younger: Generation;
+
+  /** Knows nothing yet; the first `push` is index `first`. `seed`: 8 random bytes. */
+  constructor(capacity: number, first: number, seed: Uint8Array) {
+    this.capacity = capacity;
+    this.#seed = hashWords(seed);
+    this.#younger = new Generation(first, this.#seed);
+  }
+
+  /** The index that the next `push` stands for. */
+  get end(): number {
+    return this.#younger.first + this.#younger.count;
+  }
+
+  /** The first index with the leaf hash at `words[8 * i]`, if it is within the window. */
+  find(words: Int32Array, i: number): number | undefined {
+    return this.#older?.find(words, i * WORDS) ?? this.#younger.find(words, i * WORDS);
+  }
+
+  push(words: Int32Array, i: number): void {
+    if (this.#younger.count >= this.capacity) {
+      this.#older = this.#younger;
+      this.#younger = new Generation(this.end, this.#seed);
+    }
+    this.#younger.push(words, i * WORDS);
+  }
+
+  /** Forgets every index from `size` on: what was pushed for a commit that did not come about. */
+  truncate(size: number): void {
+    if (size >= this.#younger.first || this.#older === undefined) {
+      this.#younger.truncate(Math.max(0, size - this.#younger.first));
+      return;
+    }
+    this.#older.truncate(Math.max(0, size - this.#older.first));
+    this.#younger = this.#older;
+    this.#older = undefined;
+  }
+}

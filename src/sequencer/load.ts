@@ -1,0 +1,228 @@
+/**
+ * Load (DESIGN §5): from two stores to the state of a writer, or a refusal. Reads only.
+ *
+ * Every rule here has a counterexample in test/model when it is left out.
+ */
+
+import { SteleError } from '../errors.ts';
+import { equalBytes, type Hash, hashLeaves } from '../merkle/index.ts';
+import type { Verifier } from '../note/index.ts';
+import type { Clock } from '../queue/index.ts';
+import type { ObjectStore } from '../store/index.ts';
+import { TILE_WIDTH, type TileEdge } from '../tiles/index.ts';
+import { requireCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
+import { DedupWindow, hashWords } from './dedup-window.ts';
+import { JOURNAL, type JournalRecord, MAX_RECORD_BYTES, parseRecord, parseRecordKey, recordKey } from './record.ts';
+import { advance, committed, type LogState, type Segment, segmentOf, settlePublished } from './state.ts';
+import { readEdge, readEdgeBundle, VerifiedTiles } from './verified-tiles.ts';
+
+export interface LoadDependencies {
+  readonly publicStore: ObjectStore;
+  readonly privateStore: ObjectStore;
+  readonly verifier: Verifier;
+  readonly clock: Clock;
+  /** Random bytes from outside, so that a simulation can be replayed. */
+  readonly random: (length: number) => Uint8Array;
+  /** Id of the log, 16 bytes: records of another log are refused. */
+  readonly logId: Uint8Array;
+  readonly dedupWindow: number;
+}
+
+/** How often a load starts over because the log moved under it, before it says so. */
+const MAX_ROUNDS = 50;
+
+/** Thrown inside a load when the log has moved under it: start over. */
+class Moved extends Error {}
+
+export async function load(deps: LoadDependencies, window?: DedupWindow): Promise<LogState> {
+  for (let round = 1; ; round++) {
+    try {
+      return await loadOnce(deps, window);
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error;
+      if (round === MAX_ROUNDS) {
+        throw new SteleError(
+          'busy',
+          `the log moved ${MAX_ROUNDS} times while it was being loaded: ${error.message}; try again`,
+        );
+      }
+      await deps.clock.sleep(Math.min(1_000, 2 ** round));
+    }
+  }
+}
+
+async function loadOnce(deps: LoadDependencies, window: DedupWindow | undefined): Promise<LogState> {
+  const { publicStore, privateStore, verifier } = deps;
+  const start = await requireCheckpoint(publicStore, verifier);
+  const { size, root } = start.checkpoint;
+  const refuseUnlessMoved = async (error: SteleError): Promise<never> => {
+    const now = await requireCheckpoint(publicStore, verifier);
+    if (now.etag !== start.etag) throw new Moved(error.message);
+    throw error;
+  };
+
+  const edge = await readEdge(publicStore, size, root).catch(refuseUnlessMoved);
+  const bundle = await readEdgeBundle(publicStore, edge, size).catch(refuseUnlessMoved);
+  const segments: Segment[] = [];
+  if (bundle.bytes.length > 0) segments.push(segmentOf(size - (size % TILE_WIDTH), bundle.bytes, bundle.spans));
+
+  const journal = await listJournal(privateStore);
+  await checkLastRecord(deps, journal, start.checkpoint).catch(refuseUnlessMoved);
+  const dedup = await fillWindow(deps, window, edge, size);
+
+  // The walk: every record from the published size on, each extending exactly the tree before it.
+  const state: LogState = {
+    published: { ...start, at: deps.clock.now() },
+    edge,
+    window: dedup,
+    segments,
+    boundaries: [],
+    journal: journal.filter((base) => base < size),
+    frozen: false,
+  };
+  const reached = new Set<number>();
+  for (;;) {
+    const head = committed(state);
+    const record = await readRecord(deps, head.size);
+    if (record === undefined) {
+      if (journal.includes(head.size)) throw new Moved(`${recordKey(head.size)} is gone`);
+      break;
+    }
+    if (!extendsTree(record, head)) await refuseUnlessMoved(notOurs(record, head));
+    reached.add(head.size);
+    if (record.freeze) {
+      state.frozen = true;
+      break;
+    }
+    replay(state, record, deps.clock.now());
+  }
+  const stray = journal.find((base) => base >= size && !reached.has(base));
+  if (stray !== undefined) {
+    await refuseUnlessMoved(
+      new SteleError(
+        'refused',
+        `${recordKey(stray)} in ${privateStore.url} lies beyond what can be reached from the published size ${size} (${committed(state).size}): the public store ${publicStore.url} went back in time, or a record was lost; nothing was written, see \`stele recover\``,
+      ),
+    );
+  }
+
+  // Read again: what was walked counts only if the checkpoint has not left it behind meanwhile.
+  const now = await requireCheckpoint(publicStore, verifier);
+  if (now.etag !== start.etag) adoptMovedCheckpoint(state, start, now);
+  return state;
+}
+
+/** The checkpoint moved during the walk: fine if it is where a walked record ends, with our root. */
+function adoptMovedCheckpoint(state: LogState, start: StoredCheckpoint, now: StoredCheckpoint): void {
+  const { size, root } = now.checkpoint;
+  const known = [start.checkpoint, ...state.boundaries].find((boundary) => boundary.size === size);
+  if (known === undefined || !equalBytes(known.root, root)) throw new Moved(`the checkpoint went to size ${size}`);
+  settlePublished(state, { ...now, at: state.published.at });
+}
+
+async function listJournal(privateStore: ObjectStore): Promise<number[]> {
+  const bases: number[] = [];
+  for await (const { key } of privateStore.list(JOURNAL)) {
+    const base = parseRecordKey(key);
+    if (base !== undefined) bases.push(base);
+  }
+  return bases.sort((a, b) => a - b);
+}
+
+export async function readRecord(
+  deps: Pick<LoadDependencies, 'privateStore' | 'logId'>,
+  base: number,
+): Promise<JournalRecord | undefined> {
+  const key = recordKey(base);
+  const object = await deps.privateStore.get(key, { maxBytes: MAX_RECORD_BYTES });
+  if (object === undefined) return undefined;
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new SteleError(
+      'refused',
+      `${what} (in ${deps.privateStore.url}); nothing was written, see \`stele recover\``,
+      { cause },
+    );
+  };
+  let record: JournalRecord;
+  try {
+    record = parseRecord(key, object.bytes);
+  } catch (cause) {
+    return refuse(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  if (!equalBytes(record.logId, deps.logId)) return refuse(`${key} belongs to another log`);
+  if (record.baseSize !== base) return refuse(`${key} says that it extends size ${record.baseSize}`);
+  return record;
+}
+
+/** A published tree has its last record: without it the stores do not belong together, or one went back in time. */
+async function checkLastRecord(
+  deps: LoadDependencies,
+  journal: readonly number[],
+  tree: { size: number; root: Hash },
+): Promise<void> {
+  if (tree.size === 0) return;
+  const refuse = (what: string): never => {
+    throw new SteleError(
+      'refused',
+      `${what}: the private store ${deps.privateStore.url} and the public store ${deps.publicStore.url} (size ${tree.size}) do not belong together, or one of them went back in time; nothing was written, see \`stele recover\``,
+    );
+  };
+  const base = journal.findLast((start) => start < tree.size);
+  if (base === undefined) return refuse('the journal has no record of the published tree');
+  const record = await readRecord(deps, base);
+  if (record === undefined) return refuse(`${recordKey(base)} was listed and is gone`);
+  if (record.newSize !== tree.size) {
+    return refuse(`the last journal record below the published size, ${recordKey(base)}, ends at ${record.newSize}`);
+  }
+  if (!equalBytes(record.newRoot, tree.root))
+    return refuse(`${recordKey(base)} ends at the published size with another root`);
+}
+
+export function extendsTree(record: JournalRecord, head: { size: number; root: Hash }): boolean {
+  return record.baseSize === head.size && equalBytes(record.baseRoot, head.root);
+}
+
+export function notOurs(record: JournalRecord, head: { size: number }): SteleError {
+  return new SteleError(
+    'refused',
+    `${recordKey(record.baseSize)} extends another tree of size ${head.size} than the one that is published: the stores do not belong together, or one went back in time; nothing was written, see \`stele recover\``,
+  );
+}
+
+/** Appends a committed record of another writer, or of our own former life, to the state. Throws `refused`. */
+export function replay(state: LogState, record: JournalRecord, seen: number): void {
+  const hashes = hashLeaves(record.payload, record.spans);
+  state.edge.append(hashes);
+  if (!equalBytes(state.edge.root(), record.newRoot)) {
+    throw new SteleError(
+      'refused',
+      `the entries of ${recordKey(record.baseSize)} do not make the root it states; see \`stele recover\``,
+    );
+  }
+  const words = hashWords(hashes);
+  for (let i = 0; i < words.length / 8; i++) state.window.push(words, i);
+  const segment = segmentOf(record.baseSize, record.payload, record.spans);
+  advance(state, segment, { size: record.newSize, root: record.newRoot, own: false, seen });
+}
+
+/**
+ * The dedup window up to the published size. A window that a former state of this writer filled is continued where it
+ * reaches far enough back; otherwise the last `dedupWindow` leaf hashes are read from the verified tiles.
+ */
+async function fillWindow(
+  deps: LoadDependencies,
+  former: DedupWindow | undefined,
+  edge: TileEdge,
+  size: number,
+): Promise<DedupWindow> {
+  const continues = former !== undefined && size - former.end <= deps.dedupWindow;
+  const from = Math.max(0, size - deps.dedupWindow);
+  const window = continues ? former : new DedupWindow(deps.dedupWindow, from, deps.random(8));
+  if (window.end > size) window.truncate(size);
+  const tiles = new VerifiedTiles(deps.publicStore, size, edge);
+  for await (const { hashes } of tiles.leafHashes(window.end, size)) {
+    const words = hashWords(hashes);
+    for (let i = 0; i < words.length / 8; i++) window.push(words, i);
+  }
+  return window;
+}

@@ -1,0 +1,118 @@
+/**
+ * The journal record (tiles-spec/journal.md): one batch of entries and the tree it extends. Creating it is the commit.
+ *
+ * | bytes | field                                                            |
+ * |-------|------------------------------------------------------------------|
+ * | 16    | `stele-journal/v1`                                               |
+ * | 16    | id of the log                                                    |
+ * | 16    | nonce: random, its writer knows its own record by it             |
+ * | 8     | base size, big-endian: the tree this record extends; also its key|
+ * | 32    | root of that tree                                                |
+ * | 8     | new size = base size + number of entries                         |
+ * | 32    | root of the new tree                                             |
+ * | 4     | flags: 1 = freeze, all else 0                                    |
+ * | 4     | length of the payload                                            |
+ * | …     | payload: the entries, u16 length ‖ bytes each                    |
+ * | 32    | SHA-256 of all of the above                                      |
+ */
+
+import { SteleError } from '../errors.ts';
+import { equalBytes, sha256 } from '../merkle/index.ts';
+import { parseBundle } from '../tiles/index.ts';
+
+export const MAX_RECORD_BYTES = 16 * 2 ** 20;
+export const MAX_RECORD_ENTRIES = 65_536;
+/** What comes before the payload, in bytes. */
+export const RECORD_HEADER = 136;
+const DIGEST = 32;
+const MAGIC = new TextEncoder().encode('stele-journal/v1');
+const FREEZE = 1;
+
+export interface RecordHeader {
+  readonly logId: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly baseSize: number;
+  readonly baseRoot: Uint8Array;
+  readonly newSize: number;
+  readonly newRoot: Uint8Array;
+  readonly freeze: boolean;
+}
+
+export interface JournalRecord extends RecordHeader {
+  /** The whole record, as stored. */
+  readonly bytes: Uint8Array;
+  /** The entries in bundle encoding, a view into `bytes`. */
+  readonly payload: Uint8Array;
+  /** Start and end of every entry in `payload`, as `hashLeaves` takes them. */
+  readonly spans: Uint32Array;
+}
+
+/** A buffer for a record with `payloadLength` bytes of payload, which the caller writes at `RECORD_HEADER`. */
+export function recordBuffer(payloadLength: number): Uint8Array {
+  return new Uint8Array(RECORD_HEADER + payloadLength + DIGEST);
+}
+
+/** Fills in everything around the payload of a buffer from `recordBuffer`. */
+export function sealRecord(bytes: Uint8Array, header: RecordHeader): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  bytes.set(MAGIC, 0);
+  bytes.set(header.logId, 16);
+  bytes.set(header.nonce, 32);
+  view.setBigUint64(48, BigInt(header.baseSize));
+  bytes.set(header.baseRoot, 56);
+  view.setBigUint64(88, BigInt(header.newSize));
+  bytes.set(header.newRoot, 96);
+  view.setUint32(128, header.freeze ? FREEZE : 0);
+  view.setUint32(132, bytes.length - RECORD_HEADER - DIGEST);
+  bytes.set(sha256(bytes.subarray(0, bytes.length - DIGEST)), bytes.length - DIGEST);
+}
+
+/** Reads a record, of which nothing is believed. Throws `malformed` naming `key`. */
+export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
+  const fail = (what: string): never => {
+    throw new SteleError('malformed', `journal record ${key}: ${what}`);
+  };
+  if (bytes.length < RECORD_HEADER + DIGEST) return fail(`${bytes.length} bytes, too short for a record`);
+  if (bytes.length > MAX_RECORD_BYTES) return fail(`${bytes.length} bytes, more than ${MAX_RECORD_BYTES}`);
+  if (!equalBytes(bytes.subarray(0, 16), MAGIC)) return fail('does not start with "stele-journal/v1"');
+  const body = bytes.subarray(0, bytes.length - DIGEST);
+  if (!equalBytes(sha256(body), bytes.subarray(bytes.length - DIGEST))) return fail('its SHA-256 does not match');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const baseSize = Number(view.getBigUint64(48));
+  const newSize = Number(view.getBigUint64(88));
+  const flags = view.getUint32(128);
+  const payload = bytes.subarray(RECORD_HEADER, bytes.length - DIGEST);
+  if (view.getUint32(132) !== payload.length) return fail('the payload is not as long as it says');
+  if (!Number.isSafeInteger(baseSize) || !Number.isSafeInteger(newSize)) return fail('a size above 2^53-1');
+  const count = newSize - baseSize;
+  if (count < 0 || count > MAX_RECORD_ENTRIES) return fail(`${count} entries`);
+  if (flags !== 0 && flags !== FREEZE) return fail(`unknown flags ${flags}`);
+  if ((count === 0) !== (flags === FREEZE)) return fail('only a freeze has no entries, and it has none');
+  return {
+    bytes,
+    payload,
+    spans: parseBundle(payload, count),
+    logId: bytes.subarray(16, 32),
+    nonce: bytes.subarray(32, 48),
+    baseSize,
+    baseRoot: bytes.subarray(56, 88),
+    newSize,
+    newRoot: bytes.subarray(96, 128),
+    freeze: flags === FREEZE,
+  };
+}
+
+/** `journal/0000000000001234`: the base size in 16 digits, so that byte order is the order of the log. */
+export function recordKey(baseSize: number): string {
+  return `${JOURNAL}${String(baseSize).padStart(16, '0')}`;
+}
+
+/** The base size that a key of the journal names, or undefined for a stranger's object. */
+export function parseRecordKey(key: string): number | undefined {
+  const digits = key.slice(JOURNAL.length);
+  if (!key.startsWith(JOURNAL) || !/^\d{16}$/.test(digits)) return undefined;
+  const size = Number(digits);
+  return Number.isSafeInteger(size) ? size : undefined;
+}
+
+export const JOURNAL = 'journal/';

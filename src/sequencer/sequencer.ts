@@ -1,0 +1,251 @@
+/**
+ * The writer of a log: takes submissions from a queue, commits them, publishes them, answers them.
+ *
+ * Three stages overlap (DESIGN §8): receiving and preparing the next batch, committing the one before, publishing what
+ * was committed. The sequencer is deterministic: store, queue, clock and randomness are handed in, nothing else is asked.
+ */
+
+import { SteleError } from '../errors.ts';
+import type { SignedCheckpoint, Signer, Verifier } from '../note/index.ts';
+import type { Answer, Clock, QueueItem, SubmissionQueue } from '../queue/index.ts';
+import type { ObjectStore } from '../store/index.ts';
+import { delivery, refusal } from './batch.ts';
+import { Committer } from './committer.ts';
+import { readSharedDescription } from './description.ts';
+import { load } from './load.ts';
+import type { Cosign } from './publish.ts';
+import { type Publication, Publisher, type Shared } from './publisher.ts';
+import { type RetryDependencies, retrying } from './retry.ts';
+import { checkSettings, type SequencerSettings } from './settings.ts';
+import type { LogState } from './state.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** What a sequencer tells while it runs. Every handler returns at once. */
+export interface SequencerEvents {
+  readonly onCommitted?: (event: { entries: number; bytes: number; latencyMs: number }) => void;
+  readonly onPublished?: (event: Publication) => void;
+  /** Something failed and is tried again. */
+  readonly onRetry?: (what: string, error: Error, attempt: number) => void;
+}
+
+export interface SequencerDependencies extends SequencerEvents {
+  readonly publicStore: ObjectStore;
+  readonly privateStore: ObjectStore;
+  readonly queue: SubmissionQueue;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly clock: Clock;
+  readonly random: (length: number) => Uint8Array;
+  readonly settings: SequencerSettings;
+  readonly cosign?: Cosign;
+}
+
+/** What a run did. */
+export interface RunReport {
+  /** Size of the published tree. */
+  readonly size: number;
+  /** Entries that this run committed. */
+  readonly appended: number;
+  /** Submitted entries that the log had already. */
+  readonly duplicates: number;
+  readonly refused: number;
+}
+
+export class Sequencer {
+  readonly #deps: SequencerDependencies;
+  readonly #shared: Shared;
+  readonly #committer: Committer;
+  readonly #publisher: Publisher;
+  /** Aborted on a fatal error: every loop ends where it stands. */
+  readonly #halt = new AbortController();
+  readonly #work = new Wakeup();
+  readonly #retry: RetryDependencies;
+
+  /**
+   * Loads the log (DESIGN §5, "Load"). Throws `refused` where the stores do not belong together, `config` where there
+   * is no log or the key is not its key.
+   */
+  static async open(deps: SequencerDependencies): Promise<Sequencer> {
+    checkSettings(deps.settings);
+    const description = await readSharedDescription(deps.publicStore, deps.privateStore);
+    if (description.origin !== deps.signer.name) {
+      throw new SteleError(
+        'config',
+        `the key signs for ${deps.signer.name}, the log in ${deps.publicStore.url} is ${description.origin}`,
+      );
+    }
+    const logId = Uint8Array.from(description.id.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+    const state = await load({ ...deps, logId, dedupWindow: deps.settings.dedupWindow });
+    return new Sequencer(deps, logId, state);
+  }
+
+  private constructor(deps: SequencerDependencies, logId: Uint8Array, state: LogState) {
+    this.#deps = deps;
+    this.#shared = { state, awaiting: [], counts: { appended: 0, duplicates: 0, refused: 0 } };
+    const { maxAttempts, dedupWindow } = deps.settings;
+    const common = {
+      ...deps,
+      logId,
+      dedupWindow,
+      maxAttempts,
+      signal: this.#halt.signal,
+      onRetry: deps.onRetry ?? (() => {}),
+    };
+    this.#retry = common;
+    this.#committer = new Committer(
+      {
+        ...common,
+        onCommitted: deps.onCommitted ?? (() => {}),
+        onWindowLost: () => deps.queue.redeliver(),
+      },
+      this.#shared,
+    );
+    this.#publisher = new Publisher(
+      { ...common, cosign: deps.cosign, onPublished: deps.onPublished ?? (() => {}) },
+      this.#shared,
+    );
+  }
+
+  get published(): SignedCheckpoint {
+    return this.#shared.state.published.checkpoint;
+  }
+
+  /**
+   * Runs until `signal`, then drains: what the queue has delivered is committed, published and answered. Throws
+   * `aborted` where that takes longer than the drain deadline; nothing acknowledged is lost by it.
+   */
+  async run(signal: AbortSignal): Promise<RunReport> {
+    const stop = AbortSignal.any([signal, this.#halt.signal]);
+    const finished = new AbortController();
+    const deadline = async (): Promise<void> => {
+      const { clock, settings } = this.#deps;
+      await clock.sleep(settings.drainDeadlineMs, finished.signal);
+      if (!finished.signal.aborted) this.#fail(new SteleError('aborted', 'the queue could not be drained in time'));
+    };
+    const startDeadline = (): void => void deadline();
+    signal.addEventListener('abort', startDeadline);
+    try {
+      return await this.#stages(async () => {
+        while (!stop.aborted) if ((await this.#receive()) === 0) await this.#deps.queue.wait(stop);
+      }, stop);
+    } finally {
+      signal.removeEventListener('abort', startDeadline);
+      finished.abort();
+    }
+  }
+
+  /** One shot, for cron: until the queue has nothing more, and everything is published and answered. */
+  drain(): Promise<RunReport> {
+    const stop = this.#halt.signal;
+    return this.#stages(async () => {
+      while (!stop.aborted && (await this.#receive()) > 0);
+    }, stop);
+  }
+
+  /** Ends this log for ever (DESIGN §5, "Freeze"): drains, commits the freeze record, publishes. */
+  async freeze(): Promise<SignedCheckpoint> {
+    await this.drain();
+    await this.#committer.freeze();
+    await this.drain(); // what another writer committed before the freeze, and who still waits
+    return this.published;
+  }
+
+  /** Runs the three stages until `intake` is done and nothing is left, or one of them fails. `stop` ends the intake. */
+  async #stages(intake: () => Promise<void>, stop: AbortSignal): Promise<RunReport> {
+    let open = true;
+    const wake = (): void => this.#work.wake();
+    const guard = async (stage: () => Promise<void>): Promise<void> => {
+      try {
+        await stage();
+      } catch (error) {
+        this.#fail(error); // the first error is the one that tells
+      }
+      wake();
+    };
+    stop.addEventListener('abort', wake);
+    await Promise.all([
+      guard(() => intake().finally(() => (open = false))),
+      guard(() => this.#commitLoop(() => open)),
+      guard(() => this.#publishLoop(() => open)),
+    ]);
+    stop.removeEventListener('abort', wake);
+    if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
+    return { size: this.published.size, ...this.#shared.counts };
+  }
+
+  #fail(error: unknown): void {
+    this.#halt.abort(error);
+    this.#work.wake();
+  }
+
+  /** Asks the queue once there is room; resolves to the number of items that came. */
+  async #receive(): Promise<number> {
+    const { queue, settings } = this.#deps;
+    while (this.#committer.full && !this.#halt.signal.aborted) await this.#work.wait();
+    const items = await retrying(this.#retry, 'receiving from the queue', () => queue.receive(settings.maxBatchBytes));
+    if (items.length > 0) await this.#accept(items);
+    return items.length;
+  }
+
+  async #accept(items: readonly QueueItem[]): Promise<void> {
+    const refused: Answer[] = [];
+    const good: QueueItem[] = [];
+    for (const item of items) {
+      const why = refusal(item);
+      if (why === undefined) good.push(item);
+      else
+        refused.push({
+          item,
+          receipt: { outcomes: item.entries.map(() => ({ refused: why })), treeSize: this.published.size },
+        });
+    }
+    if (refused.length > 0) {
+      for (const { item } of refused) this.#shared.counts.refused += item.entries.length;
+      await retrying(this.#retry, 'answering the queue', () => this.#deps.queue.answer(refused));
+    }
+    this.#committer.accept(good.map(delivery));
+    this.#work.wake();
+  }
+
+  async #commitLoop(open: () => boolean): Promise<void> {
+    while (!this.#halt.signal.aborted) {
+      this.#committer.prepare();
+      if (await this.#committer.step()) {
+        this.#work.wake();
+      } else if (this.#committer.idle && !open() && !this.#unpublished()) {
+        return;
+      } else {
+        await this.#work.wait();
+      }
+    }
+  }
+
+  async #publishLoop(open: () => boolean): Promise<void> {
+    while (!this.#halt.signal.aborted) {
+      this.#publisher.settle();
+      const due = this.#committer.mustReload ? undefined : this.#publisher.dueIn();
+      if (due === 0) {
+        const overtakenAt = await this.#publisher.publish();
+        if (overtakenAt !== undefined) this.#committer.overtaken(overtakenAt);
+        this.#work.wake();
+      } else if (this.#committer.idle && !open() && !this.#unpublished()) {
+        break;
+      } else {
+        await this.#workOr(due);
+      }
+    }
+    await this.#publisher.answered();
+  }
+
+  #unpublished(): boolean {
+    return this.#shared.state.boundaries.length > 0;
+  }
+
+  /** Sleeps until there is news, or for `ms`. */
+  async #workOr(ms: number | undefined): Promise<void> {
+    if (ms === undefined) return this.#work.wait();
+    const done = new AbortController();
+    await Promise.race([this.#work.wait(), this.#deps.clock.sleep(ms, done.signal)]);
+    done.abort();
+  }
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { DedupWindow, hashWords } from '../../src/sequencer/dedup-window.ts';
+
+const SEED = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
+
+/** A hash of which only a few bits differ, so that equal ones, near misses and collisions of slots are common. */
+function hashOf(value: number): Uint8Array {
+  const hash = new Uint8Array(32).fill(7);
+  hash[31] = value % 256;
+  hash[16] = Math.floor(value / 256);
+  return hash;
+}
+
+const find = (window: DedupWindow, value: number): number | undefined => window.find(hashWords(hashOf(value)), 0);
+const push = (window: DedupWindow, value: number): void => window.push(hashWords(hashOf(value)), 0);
+
+test('the window finds the first index of every hash of at least its width, and forgets what was truncated', () => {
+  const command = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ push: fc.nat(300) }) },
+    { weight: 1, arbitrary: fc.record({ back: fc.nat(20) }) },
+  );
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.nat(2 ** 40),
+      fc.array(command, { maxLength: 400 }),
+      (capacity, first, commands) => {
+        const window = new DedupWindow(capacity, first, SEED);
+        const values: number[] = [];
+        let lowest = 0; // truncation never goes below what is certainly in the window
+        for (const command of commands) {
+          if ('push' in command) {
+            push(window, command.push);
+            values.push(command.push);
+            lowest = Math.max(lowest, values.length - capacity);
+          } else {
+            const to = Math.max(lowest, values.length - command.back);
+            window.truncate(first + to);
+            values.length = to;
+          }
+          assert.equal(window.end, first + values.length);
+        }
+        const within = values.slice(lowest);
+        for (const value of new Set(within)) {
+          const found = find(window, value);
+          assert.ok(found !== undefined, 'a hash within the window is found');
+          assert.equal(values[found - first], value);
+          assert.ok(found <= first + lowest + within.indexOf(value), 'at its first index within the window');
+        }
+        assert.equal(find(window, 301), undefined);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('hashes that share 128 bits or more are distinct (DEDUP-9)', () => {
+  const window = new DedupWindow(100, 0, SEED);
+  push(window, 1);
+  assert.equal(find(window, 1), 0);
+  assert.equal(find(window, 2), undefined);
+  push(window, 2);
+  assert.equal(find(window, 2), 1);
+});
+
+test('packed hashes at an odd offset are read right', () => {
+  const packed = new Uint8Array(1 + 64);
+  packed.set(hashOf(5), 1);
+  packed.set(hashOf(6), 33);
+  const window = new DedupWindow(100, 10, SEED);
+  const words = hashWords(packed.subarray(1));
+  window.push(words, 0);
+  window.push(words, 1);
+  assert.equal(find(window, 5), 10);
+  assert.equal(find(window, 6), 11);
+});
