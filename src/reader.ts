@@ -3,5 +3,5 @@
 export * from './client/index.ts';
 export { type ErrorCode, isSteleError, SteleError } from './errors.ts';
 export { parseVerifierKey, type SignedCheckpoint, type Verifier } from './note/index.ts';
-export { HttpStore } from './store/http.ts';
+export { type HttpOptions, openHttp } from './store/http.ts';
 export type { ReadableStore } from './store/types.ts';

@@ -64,9 +64,7 @@ function importsOf(path: string): Import[] {
 /** `import { type A, type B } from …`: erased as well. */
 function onlyTypes(statement: string): boolean {
   const braces = /^\s*(?:import|export)\s*\{([^}]*)\}/.exec(statement)?.[1];
-  return (
-    braces !== undefined && braces.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type '))
-  );
+  return braces?.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type ')) ?? false;
 }
 
 const ALL = sources().flatMap(importsOf);

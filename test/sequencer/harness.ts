@@ -128,7 +128,7 @@ export async function audit(log: TestLog): Promise<Uint8Array[]> {
     }
     assert.equal(at, bytes.length, `bundle ${n} ends with its last entry`);
   }
-  let hashes = entries.map((entry) => createHash('sha256').update('\0').update(entry).digest());
+  let hashes: Buffer[] = entries.map((entry) => createHash('sha256').update('\0').update(entry).digest());
   assert.deepEqual(Buffer.from(checkpoint.root), treeHash(hashes), `the root at size ${size}`);
   for (let level = 0; hashes.length > 0; level++) {
     for (let n = 0; n * 256 < hashes.length; n++) {

@@ -1,0 +1,185 @@
+import type { CommandModule } from 'yargs';
+import type { Log, SequencerSettings } from '../src/index.ts';
+import { PLACE_OPTIONS, type PlaceOptions, withBenchLog } from './bench-log.ts';
+import { makeEntries } from './entries.ts';
+import { percentile, printFigures } from './figures.ts';
+import { flushCount } from './flushes.ts';
+
+/** Entries that wait for an answer at a time, at most … */
+const OUTSTANDING_ENTRIES = 65_536;
+/** … and bytes of them: half of what the queue in memory takes. */
+const OUTSTANDING_BYTES = 64 * 2 ** 20;
+
+interface AppendOptions extends PlaceOptions {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly batch: number | undefined;
+  readonly interval: number | undefined;
+  readonly outstanding: number | undefined;
+  readonly rate: number | undefined;
+  readonly seed: number;
+  readonly json: boolean;
+}
+
+export const appendCommand: CommandModule<object, AppendOptions> = {
+  command: 'append',
+  describe: 'Appends entries one by one, each acknowledged behind a durable published checkpoint',
+  builder: {
+    entries: { type: 'number', default: 100_000, describe: 'Number of entries' },
+    bytes: { type: 'number', default: 1_024, describe: 'Bytes of each entry' },
+    batch: { type: 'number', describe: "Most entries of one commit; default: the library's" },
+    interval: { type: 'number', describe: "Milliseconds between publications; default: the library's" },
+    outstanding: { type: 'number', describe: 'Entries that wait for an answer at a time; default: 65536, or 64 MiB' },
+    rate: { type: 'number', describe: 'Entries per second to arrive, answered or not, instead of --outstanding' },
+    seed: { type: 'number', default: 1, describe: 'Seed of the entries' },
+    json: { type: 'boolean', default: false, describe: 'One JSON object on the last line' },
+    ...PLACE_OPTIONS,
+  },
+  async handler(options) {
+    const { entries } = makeEntries(options.entries, options.bytes, options.seed);
+    const recorder = new Recorder(entries.length);
+    const settings: Partial<SequencerSettings> = {
+      ...(options.batch !== undefined && { maxBatchEntries: options.batch }),
+      ...(options.interval !== undefined && { publishIntervalMs: options.interval }),
+    };
+    const events = {
+      onCommitted: ({ entries: count }: { entries: number }) => recorder.committed(count),
+      onPublished: () => recorder.published(),
+    };
+    const { value, checked } = await withBenchLog(
+      options,
+      { entries: entries.length, settings, events },
+      async ({ log, written, verifierKey, publicUrl }) => {
+        const before = { ...written, flushes: flushCount(), publications: recorder.publications };
+        const start = performance.now();
+        if (options.rate === undefined) {
+          const outstanding = options.outstanding ?? OUTSTANDING_BYTES / Math.max(1, options.bytes);
+          await appendClosed(
+            log,
+            entries,
+            Math.min(OUTSTANDING_ENTRIES, Math.max(1, Math.floor(outstanding))),
+            recorder,
+          );
+        } else {
+          await appendOpen(log, entries, options.rate, recorder);
+        }
+        const seconds = (performance.now() - start) / 1000;
+        return {
+          seconds,
+          bytesWritten: written.bytes - before.bytes,
+          objectsWritten: written.objects - before.objects,
+          flushes: flushCount() - before.flushes,
+          publications: recorder.publications - before.publications,
+          verifierKey,
+          publicUrl,
+        };
+      },
+    );
+    const figures = {
+      entries: entries.length,
+      bytes: options.bytes,
+      seconds: value.seconds,
+      entriesPerSecond: entries.length / value.seconds,
+      ...recorder.latencies(),
+      commits: recorder.commits,
+      publications: value.publications,
+      bytesWritten: value.bytesWritten,
+      objectsWritten: value.objectsWritten,
+      flushes: value.flushes,
+      fsckSeconds: checked.seconds,
+      root: checked.root,
+      ...(options.keep && { verifierKey: value.verifierKey, publicUrl: value.publicUrl }),
+    };
+    printFigures(
+      `append: ${entries.length.toLocaleString('en-US')} entries of ${options.bytes} bytes`,
+      figures,
+      options.json,
+    );
+  },
+};
+
+/**
+ * When each entry was submitted, committed, and acknowledged. One process submits distinct entries in order, so
+ * commits cover them in that order; an acknowledgement's index proves it.
+ */
+class Recorder {
+  readonly #submitted: Float64Array;
+  readonly #committed: Float64Array;
+  readonly #acknowledged: Float64Array;
+  #covered = 0;
+  commits = 0;
+  publications = 0;
+
+  constructor(entries: number) {
+    this.#submitted = new Float64Array(entries);
+    this.#committed = new Float64Array(entries);
+    this.#acknowledged = new Float64Array(entries);
+  }
+
+  submitted(at: number, when: number): void {
+    this.#submitted[at] = when;
+  }
+
+  acknowledged(at: number, index: number): void {
+    if (index !== at) {
+      throw new Error(`Entry ${at} was answered with the index ${index}.`);
+    }
+    this.#acknowledged[at] = performance.now();
+  }
+
+  committed(entries: number): void {
+    this.#committed.fill(performance.now(), this.#covered, this.#covered + entries);
+    this.#covered += entries;
+    this.commits += 1;
+  }
+
+  published(): void {
+    this.publications += 1;
+  }
+
+  /** From submission, in milliseconds: `p50Ms` and `p99Ms` until acknowledged, that is published. */
+  latencies(): { p50Ms: number; p99Ms: number; commitP50Ms: number; commitP99Ms: number } {
+    const since = (later: Float64Array): number[] => Array.from(later, (at, i) => at - (this.#submitted[i] ?? 0));
+    const published = since(this.#acknowledged);
+    const committed = since(this.#committed);
+    return {
+      p50Ms: percentile(published, 50),
+      p99Ms: percentile(published, 99),
+      commitP50Ms: percentile(committed, 50),
+      commitP99Ms: percentile(committed, 99),
+    };
+  }
+}
+
+/** As fast as it goes: an answer lets the next entry in. Latency then says how much waits, not how slow the log is. */
+async function appendClosed(
+  log: Log,
+  entries: readonly Uint8Array[],
+  outstanding: number,
+  recorder: Recorder,
+): Promise<void> {
+  let next = 0;
+  const submitter = async (): Promise<void> => {
+    for (let at = next++; at < entries.length; at = next++) {
+      recorder.submitted(at, performance.now());
+      const { index } = await log.append(entries[at] ?? new Uint8Array());
+      recorder.acknowledged(at, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(outstanding, entries.length) }, submitter));
+}
+
+/** Entries arrive by the clock; latency counts from when an entry was due, so that a stall shows in all it held up. */
+async function appendOpen(log: Log, entries: readonly Uint8Array[], rate: number, recorder: Recorder): Promise<void> {
+  const start = performance.now();
+  const answers: Promise<void>[] = [];
+  while (answers.length < entries.length) {
+    const due = Math.min(entries.length, Math.ceil(((performance.now() - start) / 1000) * rate));
+    for (let at = answers.length; at < due; at++) {
+      recorder.submitted(at, start + (at / rate) * 1000);
+      answers.push(log.append(entries[at] ?? new Uint8Array()).then(({ index }) => recorder.acknowledged(at, index)));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(answers);
+}

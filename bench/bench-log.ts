@@ -1,0 +1,127 @@
+/** The log that a benchmark writes: fresh, on any store, counted, and checked at the end. */
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Options } from 'yargs';
+import { fsck } from '../src/client/index.ts';
+import { createLog, type Log, type SequencerEvents, type SequencerSettings } from '../src/index.ts';
+import { generateKey, parseVerifierKey } from '../src/note/index.ts';
+import { type ObjectStore, openStore } from '../src/store/index.ts';
+import { countingStore, type Written } from './counting-store.ts';
+
+/** Where a benchmark writes. */
+export interface PlaceOptions {
+  readonly dir: string | undefined;
+  readonly store: string | undefined;
+  readonly keep: boolean;
+}
+
+export const PLACE_OPTIONS = {
+  dir: {
+    type: 'string',
+    describe: "Folder to write below; default: the system's temporary folder",
+    conflicts: 'store',
+  },
+  store: { type: 'string', describe: 'URL of a store to write below, instead of a folder' },
+  keep: { type: 'boolean', default: false, describe: 'Leave the log behind' },
+} satisfies Record<string, Options>;
+
+export interface BenchLog {
+  readonly log: Log;
+  readonly written: Written;
+  readonly verifierKey: string;
+  /** Where others can read it. */
+  readonly publicUrl: string;
+}
+
+/** What the check at the end found; it is good, or there was an error. */
+export interface CheckedLog {
+  readonly size: number;
+  readonly root: string;
+  readonly seconds: number;
+}
+
+/**
+ * Creates a log at a fresh place, runs `work` with it, closes it, and checks all of it. Throws when the check finds
+ * anything, or another number of entries than `entries`. What was written is removed unless it is to be kept.
+ */
+export async function withBenchLog<T>(
+  place: PlaceOptions,
+  options: {
+    readonly entries: number;
+    readonly settings: Partial<SequencerSettings>;
+    readonly events?: SequencerEvents;
+  },
+  work: (bench: BenchLog) => Promise<T>,
+): Promise<{ value: T; checked: CheckedLog }> {
+  const base = await freshPlace(place);
+  const urls = { publicStore: `${base}/public`, privateStore: `${base}/private` };
+  const publicStore = await openStore(urls.publicStore);
+  const privateStore = await openStore(urls.privateStore);
+  try {
+    const { skey, vkey } = generateKey('bench.example/log', randomBytes(32));
+    const written = { objects: 0, bytes: 0 };
+    const log = await createLog({
+      publicStore: countingStore(publicStore, written),
+      privateStore: countingStore(privateStore, written),
+      key: skey,
+      settings: options.settings,
+      ...options.events,
+    });
+    let value: T;
+    try {
+      value = await work({ log, written, verifierKey: vkey, publicUrl: urls.publicStore });
+    } finally {
+      await log.close();
+    }
+    return { value, checked: await check(publicStore, vkey, options.entries) };
+  } finally {
+    if (place.keep) {
+      process.stderr.write(`kept: ${base}\n`);
+    } else {
+      await remove(base, [publicStore, privateStore]);
+    }
+    await publicStore.close();
+    await privateStore.close();
+  }
+}
+
+async function check(store: ObjectStore, vkey: string, entries: number): Promise<CheckedLog> {
+  const start = performance.now();
+  const report = await fsck(store, parseVerifierKey(vkey));
+  const seconds = (performance.now() - start) / 1000;
+  if (report.problemCount > 0) {
+    const [first] = report.problems;
+    throw new Error(`The log is wrong: ${report.problemCount} problems, the first: ${first?.key}: ${first?.problem}`);
+  }
+  if (report.size !== entries) {
+    throw new Error(`The log has ${report.size} entries, and ${entries} were appended.`);
+  }
+  return { size: report.size, root: Buffer.from(report.root).toString('base64'), seconds };
+}
+
+/** A URL below which nothing is yet. */
+async function freshPlace({ dir, store }: PlaceOptions): Promise<string> {
+  const name = `stele-bench-${randomBytes(6).toString('hex')}`;
+  const parent = store ?? pathToFileURL(resolve(dir ?? tmpdir())).href;
+  const base = `${parent.replace(/\/$/, '')}/${name}`;
+  if (base.startsWith('file:')) {
+    await mkdir(fileURLToPath(base), { recursive: true });
+  }
+  return base;
+}
+
+async function remove(base: string, stores: readonly ObjectStore[]): Promise<void> {
+  if (base.startsWith('file:')) {
+    await rm(fileURLToPath(base), { recursive: true, force: true });
+    return;
+  }
+  for (const store of stores) {
+    for await (const { key } of store.list('')) {
+      await store.delete(key);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * `npm run bench -- VERB`: every figure that Stele claims comes from here. Each run uses a fresh folder, makes its
+ * entries from a seed before the clock starts, and ends with an fsck of what it wrote: a log that is wrong has no speed.
+ */
+
+import './flushes.ts';
+
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { appendCommand } from './append.ts';
+import { fsckCommand } from './fsck.ts';
+import { latencyCommand } from './latency.ts';
+import { treeCommand } from './tree.ts';
+import { versusTesseraCommand } from './versus-tessera.ts';
+
+await yargs(hideBin(process.argv))
+  .scriptName('npm run bench --')
+  .command(appendCommand)
+  .command(latencyCommand)
+  .command(treeCommand)
+  .command(fsckCommand)
+  .command(versusTesseraCommand)
+  .demandCommand(1, 'Which benchmark? See the list above.')
+  .strict()
+  .version(false)
+  .wrap(120)
+  .parseAsync();

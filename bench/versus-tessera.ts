@@ -1,0 +1,177 @@
+/**
+ * Stele beside Tessera on the same machine and the same entries: interleaved runs (A B A B …), each in a fresh process
+ * and a fresh folder, medians compared. Tessera gets its default and its best batch settings; the ratio is against the
+ * best of them.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CommandModule } from 'yargs';
+import { median, printFigures, readable } from './figures.ts';
+import { buildTesseraBench, present, type RunFigures, runStele, runTessera } from './runs.ts';
+
+/** Tessera's batch size and age: its default, and two that were measured to be faster. */
+const SETTINGS = [
+  { batch: 256, age: '250ms' },
+  { batch: 1_024, age: '100ms' },
+  { batch: 4_096, age: '250ms' },
+] as const;
+
+/** Workers of Tessera's fsck; with one it is slower, and hangs on a corrupt tile. */
+const FSCK_WORKERS = 4;
+
+const TREE_LEAVES = { leaves: 1_000_000, bytes: 32 } as const;
+
+/** How many times Tessera's best an append must be, by entry size in bytes (DESIGN §8). Tree and fsck: at least equal. */
+const APPEND_MARKS: ReadonlyMap<number, number> = new Map([
+  [1_024, 1.8],
+  [128, 3],
+]);
+
+const PARTS = ['append', 'tree', 'fsck'] as const;
+
+interface VersusOptions {
+  readonly entries: number;
+  readonly bytes: readonly number[];
+  readonly rounds: number;
+  readonly only: readonly string[];
+  readonly dir: string | undefined;
+  readonly json: boolean;
+}
+
+/** One line of the result: what was compared, both medians per second, and their ratio beside its mark. */
+interface Comparison {
+  readonly what: string;
+  readonly stele: number;
+  readonly tessera: number;
+  readonly ratio: number;
+  readonly mark: number | undefined;
+}
+
+export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
+  command: 'versus-tessera',
+  describe: "Interleaved with Tessera's POSIX driver, its fsck and Go's tree libraries (needs Go)",
+  builder: {
+    // A multiple of every batch size, so that no run of Tessera ends by waiting for a batch's age.
+    entries: { type: 'number', default: 131_072, describe: 'Entries of each run' },
+    bytes: { type: 'array', number: true, default: [1_024, 128], describe: 'Bytes of each entry' },
+    rounds: { type: 'number', default: 5, describe: 'Rounds of interleaved runs' },
+    only: { type: 'array', string: true, choices: PARTS, default: [...PARTS], describe: 'What to compare' },
+    dir: { type: 'string', describe: "Folder to write below; default: the system's temporary folder" },
+    json: { type: 'boolean', default: false, describe: 'One JSON object on the last line' },
+  },
+  async handler(options) {
+    const program = await buildTesseraBench();
+    const comparisons: Comparison[] = [];
+    for (const bytes of options.bytes) {
+      if (options.only.includes('append')) {
+        comparisons.push(await compareAppends(program, options, bytes));
+      }
+      if (options.only.includes('fsck')) {
+        comparisons.push(await compareFscks(program, options, bytes));
+      }
+    }
+    if (options.only.includes('tree')) {
+      comparisons.push(await compareTrees(program, options.rounds));
+    }
+    const title = `Stele beside Tessera, medians of ${options.rounds} rounds`;
+    printFigures(title, Object.fromEntries(comparisons.map((line) => [line.what, verdict(line)])), false);
+    if (options.json) {
+      process.stdout.write(`${JSON.stringify({ comparisons })}\n`);
+    }
+  },
+};
+
+function verdict({ stele, tessera, ratio, mark }: Comparison): string {
+  const judged = mark === undefined ? '' : ` (mark ${mark}: ${ratio >= mark ? 'met' : 'NOT met'})`;
+  return `${readable(Math.round(stele))}/s against ${readable(Math.round(tessera))}/s: ${ratio.toFixed(2)} times${judged}`;
+}
+
+async function compareAppends(program: string, options: VersusOptions, bytes: number): Promise<Comparison> {
+  const { entries } = options;
+  const stele: number[] = [];
+  const tessera = new Map<(typeof SETTINGS)[number], number[]>(SETTINGS.map((setting) => [setting, []]));
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const [setting, rates] of tessera) {
+      const theirs = await withFolder(options.dir, (dir) =>
+        appendAndCheck(program, { ...setting, dir, bytes, entries, seed: round }),
+      );
+      rates.push(told(`append ${bytes} B, round ${round}, Tessera ${setting.batch}/${setting.age}`, theirs));
+      const place = options.dir === undefined ? {} : { dir: options.dir };
+      const ours = await runStele('append', { entries, bytes, seed: round, ...place });
+      stele.push(told(`append ${bytes} B, round ${round}, Stele`, ours));
+    }
+  }
+  const best = Math.max(...[...tessera.values()].map(median));
+  return compared(`append of ${bytes} B`, median(stele), best, APPEND_MARKS.get(bytes));
+}
+
+/** What Tessera wrote is checked by its own fsck: a run that lost entries is no run. */
+async function appendAndCheck(
+  program: string,
+  flags: { dir: string; entries: number; bytes: number; batch: number; age: string; seed: number },
+): Promise<RunFigures> {
+  const appended = await runTessera(program, 'append', flags);
+  const vkey = present(appended.verifierKey, 'verifier key');
+  const checked = await runTessera(program, 'fsck', { dir: flags.dir, vkey, workers: FSCK_WORKERS });
+  if (checked.entries !== flags.entries) {
+    throw new Error(`Tessera's log has ${checked.entries} entries, and ${flags.entries} were added.`);
+  }
+  return appended;
+}
+
+/** Both check one log that Stele built. */
+function compareFscks(program: string, options: VersusOptions, bytes: number): Promise<Comparison> {
+  return withFolder(options.dir, async (dir) => {
+    const built = await runStele('append', { entries: options.entries, bytes, dir, keep: true });
+    const folder = fileURLToPath(present(built.publicUrl, 'public URL'));
+    const vkey = present(built.verifierKey, 'verifier key');
+    const stele: number[] = [];
+    const tessera: number[] = [];
+    for (let round = 1; round <= options.rounds; round++) {
+      const theirs = await runTessera(program, 'fsck', { dir: folder, vkey, workers: FSCK_WORKERS });
+      tessera.push(told(`fsck ${bytes} B, round ${round}, Tessera`, theirs));
+      const ours = await runStele('fsck', { log: folder, vkey });
+      stele.push(told(`fsck ${bytes} B, round ${round}, Stele`, ours));
+    }
+    return compared(`fsck of ${bytes} B`, median(stele), median(tessera), 1);
+  });
+}
+
+async function compareTrees(program: string, rounds: number): Promise<Comparison> {
+  const stele: number[] = [];
+  const go: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const theirs = await runTessera(program, 'tree', { ...TREE_LEAVES, seed: round });
+    go.push(told(`tree, round ${round}, Go`, theirs));
+    const ours = await runStele('tree', { ...TREE_LEAVES, seed: round });
+    stele.push(told(`tree, round ${round}, Stele`, ours));
+    if (ours.root !== theirs.root) {
+      throw new Error(`The same leaves gave Stele the root ${ours.root} and Go ${theirs.root}.`);
+    }
+  }
+  return compared('tree of 32 B leaves', median(stele), median(go), 1);
+}
+
+function compared(what: string, stele: number, tessera: number, mark: number | undefined): Comparison {
+  return { what, stele, tessera, ratio: stele / tessera, mark };
+}
+
+/** The run's rate, which the reader is told at once. */
+function told(what: string, run: RunFigures): number {
+  const rate = present(run.entriesPerSecond ?? run.leavesPerSecond, 'rate');
+  process.stderr.write(`${what}: ${readable(Math.round(rate))}/s\n`);
+  return rate;
+}
+
+/** Runs `work` with a fresh folder, which is gone afterwards. */
+async function withFolder<T>(parent: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(resolve(parent ?? tmpdir()), 'stele-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

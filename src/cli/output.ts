@@ -1,0 +1,68 @@
+/** What a verb prints: results on stdout, everything else on stderr, so that a result can always be piped. */
+
+import { isSteleError } from '../errors.ts';
+
+export interface Output {
+  readonly json: boolean;
+  /** The result: `text` (or bytes, as they are) for people, one JSON document for programs. */
+  result(text: string | Uint8Array, json: unknown): void;
+  /** One line of a result that grows while the verb runs: text, or one JSON document a line. */
+  event(text: string, json: unknown): void;
+  /** A remark for the operator, on stderr. */
+  note(text: string): void;
+  /** How far long work has come, on stderr, only where someone watches; overwritten by what comes next. */
+  progress(text: string): void;
+  /** Reports a failure: on stderr for people, on stdout as `{"error":{"code","message"}}` for programs. */
+  failure(error: unknown): void;
+}
+
+/** What the verbs of one process print to. */
+export interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+export function openOutput(json: boolean, { stdout, stderr }: Streams): Output {
+  let progressShown = false;
+  const clearProgress = () => {
+    if (progressShown) stderr.write('\r\x1b[K');
+    progressShown = false;
+  };
+  const print = (value: string | Uint8Array) => {
+    clearProgress();
+    stdout.write(value);
+  };
+  return {
+    json,
+    result: (text, value) => print(json ? `${JSON.stringify(value)}\n` : text),
+    event: (text, value) => print(json ? `${JSON.stringify(value)}\n` : `${text}\n`),
+    note(text) {
+      clearProgress();
+      stderr.write(`${text}\n`);
+    },
+    progress(text) {
+      if (stderr.isTTY !== true) return;
+      stderr.write(`\r\x1b[K${text}`);
+      progressShown = true;
+    },
+    failure(error) {
+      clearProgress();
+      const { code, message } = describeError(error);
+      if (json) stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+      else stderr.write(`stele: ${message}\n`);
+    },
+  };
+}
+
+/** A reader that went away (`stele … | head`) is no failure: the verb runs to its end and keeps its exit status. */
+export function ignoreClosedPipe(stream: NodeJS.WritableStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+function describeError(error: unknown): { code: string; message: string } {
+  if (isSteleError(error)) return { code: error.code, message: error.message };
+  // Not thrown on purpose: a mistake of ours, so show where.
+  return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}

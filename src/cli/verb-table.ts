@@ -1,0 +1,83 @@
+/** Every verb, the line that it takes, and where it is. A verb's code is loaded only when it is named. */
+
+import type { Verb } from './verb.ts';
+
+export interface VerbEntry {
+  /** In the notation of yargs: `<needed>`, `[optional]`, `..` repeated. */
+  readonly line: string;
+  readonly describe: string;
+  load(): Promise<{ readonly default: Verb }>;
+}
+
+export const VERBS: Readonly<Record<string, VerbEntry>> = {
+  init: {
+    line: 'init <dir>',
+    describe: 'make a log: a folder with stele.yaml, a key and an empty tree',
+    load: () => import('./verbs/init.ts'),
+  },
+  add: {
+    line: 'add [files..]',
+    describe: 'submit entries: one per file, or one per line',
+    load: () => import('./verbs/add.ts'),
+  },
+  sequence: {
+    line: 'sequence',
+    describe: 'append what was submitted and publish it, until stopped',
+    load: () => import('./verbs/sequence.ts'),
+  },
+  checkpoint: {
+    line: 'checkpoint <log>',
+    describe: "print the log's verified checkpoint",
+    load: () => import('./verbs/checkpoint.ts'),
+  },
+  get: {
+    line: 'get <log> <index>',
+    describe: 'print one entry, verified against the checkpoint',
+    load: () => import('./verbs/get.ts'),
+  },
+  prove: {
+    line: 'prove <log> <index>',
+    describe: 'make a proof file that an entry is in the log',
+    load: () => import('./verbs/prove.ts'),
+  },
+  verify: {
+    line: 'verify <entry>',
+    describe: 'verify a proof file, offline',
+    load: () => import('./verbs/verify.ts'),
+  },
+  consistency: {
+    line: 'consistency <log> <oldCheckpoint>',
+    describe: 'verify that the log still contains all that an older checkpoint signed',
+    load: () => import('./verbs/consistency.ts'),
+  },
+  fsck: {
+    line: 'fsck <log>',
+    describe: 'check every object of the log against its checkpoint',
+    load: () => import('./verbs/fsck.ts'),
+  },
+  serve: {
+    line: 'serve',
+    describe: "serve the log's public files over HTTP",
+    load: () => import('./verbs/serve.ts'),
+  },
+  freeze: {
+    line: 'freeze',
+    describe: 'end the log for ever: nothing can be appended any more',
+    load: () => import('./verbs/freeze.ts'),
+  },
+  recover: {
+    line: 'recover',
+    describe: 'say what is wrong with a log that refuses to start, and mend it',
+    load: () => import('./verbs/recover.ts'),
+  },
+  gc: {
+    line: 'gc',
+    describe: 'delete partial tiles that a full tile has replaced',
+    load: () => import('./verbs/gc.ts'),
+  },
+  key: {
+    line: 'key <action>',
+    describe: 'generate a signer key, or show the verifier key',
+    load: () => import('./verbs/key.ts'),
+  },
+};

@@ -1,0 +1,42 @@
+import { systemClock } from '../../queue/index.ts';
+import { Sequencer } from '../../sequencer/index.ts';
+import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
+import { loadConfig } from '../config.ts';
+import { YES } from '../exit-codes.ts';
+import { checkpointJson } from '../shapes.ts';
+import { defineVerb } from '../verb.ts';
+import { ONE_SHOT_ATTEMPTS, openForWriting, openQueue, sequencerSettings } from '../writing.ts';
+
+export default defineVerb({
+  positionals: {},
+  options: { dir: DIR, 'lock-wait': LOCK_WAIT, 'allow-open-key': ALLOW_OPEN_KEY },
+  examples: [
+    ['freeze -C my-log', 'appends what is waiting, then ends the log and prints its last checkpoint'],
+    ['freeze -C my-log > last.txt', 'keeps that checkpoint, for the note that names a successor'],
+  ],
+  async run(args, { output, environment }) {
+    const config = await loadConfig(args.dir, environment);
+    const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
+    const log = await openForWriting(config, {
+      environment,
+      allowOpenKey: args['allow-open-key'],
+      lockWaitMs,
+      verb: 'freeze',
+    });
+    try {
+      const queue = await openQueue(config);
+      try {
+        const settings = sequencerSettings(config, ONE_SHOT_ATTEMPTS);
+        const sequencer = await Sequencer.open({ ...log, queue, clock: systemClock, settings });
+        const checkpoint = await sequencer.freeze();
+        output.result(checkpoint.bytes, { frozen: true, ...checkpointJson(checkpoint) });
+        output.note(`${config.origin} is frozen at size ${checkpoint.size}: nothing can be appended any more`);
+      } finally {
+        await queue.close();
+      }
+    } finally {
+      await log.close();
+    }
+    return YES;
+  },
+});

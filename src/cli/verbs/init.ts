@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { SteleError } from '../../errors.ts';
+import { initLog } from '../../sequencer/index.ts';
+import { ALLOW_OPEN_KEY, LOCK_WAIT, parseSeconds } from '../arguments.ts';
+import { CONFIG_FILE, type Environment, isUrl, type LogConfig, loadConfig, storeUrl } from '../config.ts';
+import { writeConfig } from '../config-file.ts';
+import { YES } from '../exit-codes.ts';
+import { generateNamedKey, KEY_VARIABLE, type KeyOptions, loadSigner, writeKeyFile } from '../key-file.ts';
+import { defineVerb } from '../verb.ts';
+import { openForWriting, privateFolder } from '../writing.ts';
+
+const KEY_FILE = 'key';
+
+interface Request {
+  readonly origin: string;
+  readonly url: string | undefined;
+  readonly publicStore: string;
+  readonly privateStore: string;
+}
+
+export default defineVerb({
+  positionals: { dir: { describe: 'the folder to make', type: 'string', demandOption: true } },
+  options: {
+    origin: {
+      describe: 'name of the log and its key: its public URL without scheme, such as log.example/demo',
+      type: 'string',
+      demandOption: true,
+      requiresArg: true,
+    },
+    url: { describe: 'where the public store will be served', type: 'string', requiresArg: true },
+    'public-store': { describe: 'folder or URL; below DIR unless given', type: 'string', requiresArg: true },
+    'private-store': {
+      describe: 'folder of journal and queue; below DIR unless given',
+      type: 'string',
+      requiresArg: true,
+    },
+    'lock-wait': LOCK_WAIT,
+    'allow-open-key': ALLOW_OPEN_KEY,
+  },
+  examples: [
+    ['init my-log --origin log.example/demo', 'makes my-log and prints the verifier key'],
+    ['init my-log --origin log.example/demo --public-store /srv/www/demo', 'with the public files elsewhere'],
+    ['init my-log --origin log.example/demo', 'once more: completes what was interrupted, changes nothing else'],
+  ],
+  async run(args, { output, environment }) {
+    const dir = resolve(args.dir);
+    const request: Request = {
+      origin: args.origin,
+      url: args.url,
+      publicStore: storePlace(args['public-store'] ?? join(dir, 'public')),
+      privateStore: storePlace(args['private-store'] ?? join(dir, 'private')),
+    };
+    const key: KeyOptions = { environment, allowOpenKey: args['allow-open-key'] };
+    const config = existsSync(join(dir, CONFIG_FILE))
+      ? await existingConfig(dir, request, environment)
+      : await createConfig(dir, request, key);
+    await mkdir(privateFolder(config), { recursive: true });
+    const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
+    const log = await openForWriting(config, { ...key, lockWaitMs, verb: 'init' });
+    try {
+      const { created, description } = await initLog({ ...log, ...(config.url !== undefined && { url: config.url }) });
+      const vkey = log.signer.verifierKey;
+      output.result(`${vkey}\n`, { created, dir, origin: config.origin, id: description.id, vkey });
+      output.note(
+        created ? `made the log ${config.origin} in ${args.dir}` : `${args.dir} is the log ${config.origin} already`,
+      );
+    } finally {
+      await log.close();
+    }
+    return YES;
+  },
+});
+
+/** The configuration of an earlier `init`, which must have been asked for the same log. */
+async function existingConfig(dir: string, request: Request, environment: Environment): Promise<LogConfig> {
+  const config = await loadConfig(dir, environment);
+  const wanted = { ...config, stores: { public: request.publicStore, private: request.privateStore } };
+  const differing =
+    (config.origin !== request.origin && `origin is ${config.origin}`) ||
+    (request.url !== undefined && config.url !== request.url && `url is ${config.url ?? 'absent'}`) ||
+    (['public', 'private'] as const)
+      .filter((which) => storeUrl(config, which) !== storeUrl(wanted, which))
+      .map((which) => `stores.${which} is ${config.stores[which]}`)[0];
+  if (differing) {
+    throw new SteleError(
+      'config',
+      `there is a log in ${dir} already, and its ${differing}: init changes nothing, edit ${CONFIG_FILE} or choose another folder`,
+    );
+  }
+  return config;
+}
+
+/** The key first, durably: whatever is signed must stay signable. Then stele.yaml, which makes the folder a log. */
+async function createConfig(dir: string, request: Request, options: KeyOptions): Promise<LogConfig> {
+  await mkdir(dir, { recursive: true });
+  const fromEnvironment = options.environment[KEY_VARIABLE] !== undefined;
+  const path = join(dir, KEY_FILE);
+  if (!fromEnvironment && !existsSync(path)) {
+    await writeKeyFile(path, generateNamedKey(request.origin, randomBytes).skey);
+  }
+  const signer = await loadSigner(KEY_FILE, dir, options);
+  if (signer.name !== request.origin) {
+    throw new SteleError(
+      'config',
+      `the key in ${fromEnvironment ? KEY_VARIABLE : path} is named ${signer.name}, --origin is ${request.origin}`,
+    );
+  }
+  await writeConfig(dir, {
+    origin: request.origin,
+    url: request.url,
+    vkey: signer.verifierKey,
+    key: fromEnvironment ? undefined : KEY_FILE,
+    stores: { public: relativeTo(dir, request.publicStore), private: relativeTo(dir, request.privateStore) },
+  });
+  return loadConfig(dir, options.environment);
+}
+
+/** A store named on the command line: a URL, or a folder relative to where the command runs. */
+function storePlace(text: string): string {
+  return isUrl(text) ? text : resolve(text);
+}
+
+/** A folder directly below DIR is written as its name, so that DIR can be moved. */
+function relativeTo(dir: string, place: string): string {
+  return place.startsWith(`${dir}/`) ? place.slice(dir.length + 1) : place;
+}

@@ -1,0 +1,73 @@
+import { systemClock } from '../../queue/index.ts';
+import { type Publication, Sequencer } from '../../sequencer/index.ts';
+import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../arguments.ts';
+import { loadConfig } from '../config.ts';
+import { YES } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
+import { stopSignal } from '../stopping.ts';
+import { defineVerb } from '../verb.ts';
+import { ONE_SHOT_ATTEMPTS, openForWriting, openQueue, sequencerSettings } from '../writing.ts';
+
+/** Least time between two status lines of a service, in ms. */
+const STATUS_MS = 1_000;
+
+export default defineVerb({
+  positionals: {},
+  options: {
+    dir: DIR,
+    once: { describe: 'append and publish what is waiting, then exit: for cron', type: 'boolean', default: false },
+    'lock-wait': LOCK_WAIT,
+    'allow-open-key': ALLOW_OPEN_KEY,
+    ...SETTING_FLAGS,
+  },
+  examples: [
+    ['sequence -C my-log', 'until SIGTERM or SIGINT, which drain and publish; a second one exits at once'],
+    ['sequence -C my-log --once', 'for cron: exit status 3 where another sequencer runs'],
+    ['sequence -C my-log --publish.interval 1s', 'a setting of stele.yaml, for this run'],
+  ],
+  async run(args, { output, environment }) {
+    const config = await loadConfig(args.dir, environment, args);
+    const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
+    const stop = stopSignal();
+    const log = await openForWriting(config, {
+      environment,
+      allowOpenKey: args['allow-open-key'],
+      lockWaitMs,
+      verb: 'sequence',
+    });
+    try {
+      const queue = await openQueue(config);
+      try {
+        const sequencer = await Sequencer.open({
+          ...log,
+          queue,
+          clock: systemClock,
+          settings: sequencerSettings(config, args.once ? ONE_SHOT_ATTEMPTS : Number.POSITIVE_INFINITY),
+          onPublished: args.once ? () => {} : statusLines(output),
+          onRetry: (what, error, attempt) => output.note(`${what} failed (${attempt}), trying again: ${error.message}`),
+        });
+        output.note(`sequencing ${config.origin} from size ${sequencer.published.size}`);
+        const report = args.once ? await sequencer.drain() : await sequencer.run(stop);
+        const { size, appended, duplicates, refused } = report;
+        output.note(`stopped at size ${size}: ${appended} appended, ${duplicates} duplicates, ${refused} refused`);
+        output.result('', { size, appended, duplicates, refused });
+      } finally {
+        await queue.close();
+      }
+    } finally {
+      await log.close();
+    }
+    return YES;
+  },
+});
+
+/** A line for a publication, at most one a second; a program gets all of them. */
+function statusLines(output: Output): (publication: Publication) => void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return ({ checkpoint: { size }, objects, bytes, latencyMs }) => {
+    if (output.json) output.event('', { published: size, objects, bytes, latencyMs });
+    if (performance.now() - lastMs < STATUS_MS) return;
+    lastMs = performance.now();
+    output.note(`published size ${size}: ${objects} objects, ${bytes} bytes, ${Math.round(latencyMs)} ms`);
+  };
+}

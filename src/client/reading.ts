@@ -1,0 +1,112 @@
+/** How this room reads: one store, and how patient to be with it. */
+import { isSteleError, SteleError } from '../errors.ts';
+import type { ReadableStore } from '../store/index.ts';
+
+export interface Clock {
+  /** Resolves after `ms` milliseconds, or rejects with `aborted` as soon as `signal` aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** How often one object is asked for, and how long to wait in between. */
+export interface RetryPolicy {
+  /** Requests for one object in all, at least 1. */
+  readonly attempts: number;
+  /** The wait before the second request, in milliseconds; it doubles from one request to the next … */
+  readonly firstDelayMs: number;
+  /** … up to this. Each wait is shortened at random, by up to half of it. A server may ask for longer ones, up to 30 s. */
+  readonly maxDelayMs: number;
+}
+
+/** Gives an object up after five requests and at most 3 s of waiting: room for a CDN that cached a 404 for a second. */
+export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, firstDelayMs: 200, maxDelayMs: 2_000 };
+
+/** The longest wait that a server may ask for (Retry-After). */
+const MAX_RETRY_AFTER_MS = 30_000;
+
+export interface ReadingOptions {
+  /** `DEFAULT_RETRY` unless given. `{ attempts: 1, … }` suits a store without a network or a cache before it. */
+  readonly retry?: RetryPolicy;
+  /** The platform's timers unless given. */
+  readonly clock?: Clock;
+  /** Spreads waits; 0 ≤ random() < 1. `Math.random` unless given. */
+  readonly random?: () => number;
+  /** Ends all reading, with `aborted`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Reading {
+  readonly store: ReadableStore;
+  readonly retry: RetryPolicy;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export function readingFrom(store: ReadableStore, options: ReadingOptions): Reading {
+  return {
+    store,
+    retry: options.retry ?? DEFAULT_RETRY,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    signal: options.signal,
+  };
+}
+
+export const systemClock: Clock = {
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(aborted(signal));
+        return;
+      }
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(aborted(signal));
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }),
+};
+
+/** Throws `aborted` once the caller has given up. */
+export function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw aborted(signal);
+}
+
+/**
+ * Runs `attempt` until it succeeds, at most `retry.attempts` times. What is absent or unreachable is asked for again
+ * each time: a CDN may have cached a 404 from before the object was written. What came but is wrong is asked for only
+ * once more: a torn or stale copy heals that way, a corrupt object does not. Then the last error stands.
+ */
+export async function retrying<T>(reading: Reading, attempt: (n: number) => Promise<T>): Promise<T> {
+  const { retry, clock, random, signal } = reading;
+  let wrongAnswers = 0;
+  for (let n = 1; ; n++) {
+    checkAborted(signal);
+    let askedMs = 0;
+    try {
+      return await attempt(n);
+    } catch (error) {
+      const absent = isSteleError(error, 'unreachable', 'not-found');
+      const wrong = isSteleError(error, 'corrupt', 'malformed', 'unverified', 'invalid-proof');
+      if (wrong) wrongAnswers += 1;
+      if ((!absent && !wrong) || n >= retry.attempts || wrongAnswers > 1) throw error;
+      askedMs = retryAfterMs(error);
+    }
+    const delayMs = Math.min(retry.maxDelayMs, retry.firstDelayMs * 2 ** (n - 1)) * (1 - random() / 2);
+    await clock.sleep(Math.max(delayMs, Math.min(askedMs, MAX_RETRY_AFTER_MS)), signal);
+  }
+}
+
+/** The wait that a store was asked for, as its `UnreachableError` has it; 0 when it was not. */
+function retryAfterMs(error: unknown): number {
+  const asked = error instanceof SteleError && 'retryAfterMs' in error ? error.retryAfterMs : undefined;
+  return typeof asked === 'number' ? asked : 0;
+}
+
+function aborted(signal: AbortSignal | undefined): SteleError {
+  return new SteleError('aborted', 'reading the log was given up by its caller', { cause: signal?.reason });
+}

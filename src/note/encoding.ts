@@ -1,0 +1,52 @@
+/** Text and base64 as the C2SP formats want them (ENC-1, ENC-2, ENC-6). Nothing here is lenient unless it says so. */
+
+import { SteleError } from '../errors.ts';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+/** Throws `malformed` unless the bytes are UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new SteleError('malformed', 'not valid UTF-8', { cause });
+  }
+}
+
+/** RFC 4648 §4, padded. */
+export function toBase64(bytes: Uint8Array): string {
+  const CHUNK = 0x8000; // arguments of one call
+  let binary = '';
+  for (let at = 0; at < bytes.length; at += CHUNK) binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  return btoa(binary);
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/**
+ * The bytes of canonical base64. Throws `malformed` naming `what` for any other text: CR and LF, missing padding, and
+ * bits beyond the last byte, which Go's decoder lets pass.
+ */
+export function fromBase64(text: string, what: string): Uint8Array {
+  const bytes = fromLaxBase64(text, what);
+  if (toBase64(bytes) !== text) throw new SteleError('malformed', `${what}: base64 with bits beyond its last byte`);
+  return bytes;
+}
+
+/** As `fromBase64`, but bits beyond the last byte pass: only for signatures of notes (ENC-6). */
+export function fromLaxBase64(text: string, what: string): Uint8Array {
+  if (!BASE64.test(text)) throw new SteleError('malformed', `${what}: not padded base64`);
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}
+
+/** A size or index: digits without sign or leading zeros. Throws `malformed`, and `limit` above 2^53−1 (ENC-5). */
+export function parseDecimal(text: string, what: string): number {
+  if (!/^(?:0|[1-9][0-9]*)$/.test(text))
+    throw new SteleError('malformed', `${what}: ${JSON.stringify(text)} is not a decimal`);
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new SteleError('limit', `${what}: ${text} is above 2^53-1`);
+  return value;
+}

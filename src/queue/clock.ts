@@ -1,0 +1,24 @@
+/** Time, as everything that waits in Stele receives it: tests and the simulator hand in another one. */
+
+import { setTimeout as timeout } from 'node:timers/promises';
+
+export interface Clock {
+  /** Milliseconds since 1970. May step back, or jump. */
+  now(): number;
+  /** Resolves after `ms` milliseconds, or as soon as `signal` aborts: it never rejects, look at the signal. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** What one timer of the platform can do, in milliseconds: 24.8 days. It would fire at once for more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The clock of this machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  async sleep(ms, signal) {
+    for (let left = ms; left > 0 && !signal?.aborted; left -= LONGEST_TIMER_MS) {
+      // The only way for it to fail is the abort, which ends the sleep.
+      await timeout(Math.min(left, LONGEST_TIMER_MS), undefined, signal ? { signal } : {}).catch(() => {});
+    }
+  },
+};

@@ -1,0 +1,26 @@
+/**
+ * queue: where submissions wait for the sequencer (DESIGN §5, "Queue items"; tiles-spec/submission.md).
+ *
+ * A queue delivers every item until it is answered, in order within an item and between items of one process, and
+ * answers everyone: with an index, a duplicate's first index, or the reason of a refusal. MemoryQueue is for programs
+ * that sequence what they submit; the spool is a directory that any number of processes submit to. Time comes in
+ * as a Clock, which other rooms import from here.
+ */
+
+export { type Clock, systemClock } from './clock.ts';
+export { MemoryQueue, QUEUE_LIMITS, type QueueLimits } from './memory.ts';
+export { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
+export { openSpool, SPOOL_POLL_MS, type SpoolOptions, type SpoolQueue } from './spool.ts';
+export { createSpool } from './spool-folders.ts';
+export { readReceipt, waitForReceipt } from './spool-receipts.ts';
+export { submitToSpool } from './spool-submit.ts';
+export {
+  encodeSubmission,
+  isSubmissionId,
+  MAX_ITEM_BYTES,
+  MAX_ITEM_ENTRIES,
+  parseSubmission,
+  splitEntries,
+  submissionId,
+} from './submission.ts';
+export type { Answer, EntryOutcome, QueueItem, Receipt, SubmissionQueue } from './types.ts';

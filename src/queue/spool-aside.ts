@@ -1,0 +1,56 @@
+/** Sets aside what can never be an item: into `bad/`, with the reason beside it, and a receipt for whoever waits. */
+
+import { hash } from 'node:crypto';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type PQueue from 'p-queue';
+import { flushFolder, forAll, hasErrno } from './files.ts';
+import { parseItemName, type SpoolFolders } from './spool-folders.ts';
+import type { BadFile } from './spool-items.ts';
+import { leaveRefusal } from './spool-receipts.ts';
+
+/** Characters that are kept of a stranger's file name: at most 180 bytes, so that more can be put around it. */
+const KEPT_NAME_LENGTH = 60;
+
+/** What a rename fails with because of what the file is or whose it is; anything else may pass. */
+const UNMOVABLE = ['EACCES', 'EPERM', 'EBUSY', 'EXDEV', 'EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST'];
+
+/**
+ * Moves the files from `new/` to `bad/`. Reasons and receipts are durable before a file moves. Gives the names of files
+ * that cannot be moved (a folder of somebody else's): they stay, with the reason in `bad/`, and are to be passed over.
+ */
+export async function setAside(io: PQueue, folders: SpoolFolders, files: readonly BadFile[]): Promise<string[]> {
+  if (files.length === 0) return [];
+  await forAll(io, files, (file) => explain(folders, file));
+  await flushFolder(folders.bad);
+  await flushFolder(folders.done);
+  const moved = await forAll(io, files, (file) => moveAside(folders, file));
+  await flushFolder(folders.bad);
+  await flushFolder(folders.new);
+  return files.flatMap(({ name }, i) => (moved[i] ? [] : [name]));
+}
+
+async function explain(folders: SpoolFolders, { name, bad }: BadFile): Promise<void> {
+  const why = `${bad}\nfile: ${JSON.stringify(name)}\n`;
+  await writeFile(join(folders.bad, `${asideName(name)}.why`), why, { flush: true });
+  const id = parseItemName(name)?.id;
+  if (id !== undefined) await leaveRefusal(folders, id, `the queue set it aside: ${bad}`);
+}
+
+/** False: it has to stay where it is. */
+async function moveAside(folders: SpoolFolders, { name }: BadFile): Promise<boolean> {
+  try {
+    await rename(join(folders.new, name), join(folders.bad, asideName(name)));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return true;
+    if (hasErrno(error, ...UNMOVABLE)) return false;
+    throw error;
+  }
+}
+
+/** Strangers' names may be as long as a name can be; a digest keeps them apart. */
+function asideName(name: string): string {
+  if (parseItemName(name)) return name;
+  return `${hash('sha256', name, 'hex').slice(0, 16)}-${name.slice(0, KEPT_NAME_LENGTH)}`;
+}

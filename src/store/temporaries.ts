@@ -1,0 +1,137 @@
+import { threadId } from 'node:worker_threads';
+import { errnoOf, noObject, unreachable } from './directory-errors.ts';
+import { type DirectoryFs, nodeFs } from './directory-fs.ts';
+import { TEMPORARY_FOLDER } from './keys.ts';
+import { totalLength } from './object.ts';
+
+/** What a benchmark wants to know of a store: how often it flushed, and how much it wrote. */
+export interface StoreObserver {
+  /** Before each flush, of one file's content or of one folder's names. */
+  onFlush?(what: 'file' | 'folder'): void;
+  /** After each file was written, before it is visible; in bytes. */
+  onWrite?(bytes: number): void;
+}
+
+/** Numbers the unfinished files of this process, over all stores: two stores may share a root. */
+let made = 0;
+
+/**
+ * The unfinished files of one directory store. They live in a folder of their own inside the root: on the same file
+ * system, so that they can be linked into place, but never beside objects, and never listed or served.
+ */
+export class Temporaries {
+  readonly #fs: DirectoryFs;
+  readonly #folder: string;
+  readonly #observer: StoreObserver;
+
+  constructor(fs: DirectoryFs, root: string, observer: StoreObserver) {
+    this.#fs = fs;
+    this.#folder = `${root}/${TEMPORARY_FOLDER}`;
+    this.#observer = observer;
+  }
+
+  /**
+   * A new file with these bytes, durable but for its name; its path. When anything fails, nothing is left of it and
+   * the system's error is thrown: after a failed flush the kernel's copy proves nothing, so there is no second try.
+   */
+  async write(pieces: readonly Uint8Array[]): Promise<string> {
+    const { path, fd } = await this.#create();
+    try {
+      await writeAll(this.#fs, fd, pieces);
+      this.#observer.onFlush?.('file');
+      await this.#fs.flushFile(fd);
+    } catch (error) {
+      await this.#fs.close(fd).catch(() => undefined);
+      await this.drop(path);
+      throw error;
+    }
+    await this.#fs.close(fd);
+    this.#observer.onWrite?.(totalLength(pieces));
+    return path;
+  }
+
+  /** Removes an unfinished file; one that cannot be removed now is swept later. */
+  async drop(path: string): Promise<void> {
+    await this.#fs.unlink(path).catch(() => undefined);
+  }
+
+  /** Makes the folder, and finds out whether we may write here at all. */
+  async prepare(): Promise<void> {
+    await this.#fs.makeFolder(this.#folder).catch((error) => {
+      if (errnoOf(error) !== 'EEXIST') {
+        throw error;
+      }
+    });
+    if ((await this.#fs.pathInfo(this.#folder)).kind !== 'folder') {
+      throw noObject('a link or a file in the place of the folder for unfinished files', this.#folder);
+    }
+    const { path, fd } = await this.#create();
+    await this.#fs.close(fd);
+    await this.#fs.unlink(path);
+  }
+
+  async #create(): Promise<{ path: string; fd: number }> {
+    for (;;) {
+      made++;
+      const path = `${this.#folder}/${process.pid}.${threadId}.${made}`;
+      try {
+        return { path, fd: await this.#fs.createFile(path) };
+      } catch (error) {
+        // Left behind by a process that had our number: take the next name.
+        if (errnoOf(error) !== 'EEXIST') {
+          throw error;
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Removes what crashed writers left unfinished in the directory store at `root`; returns how many files it was. Only
+ * for the holder of the directory's lock: another writer's files may be about to be linked into place.
+ */
+export async function sweepTemporaryFolder(root: string, fs: DirectoryFs = nodeFs): Promise<number> {
+  const folder = `${root}/${TEMPORARY_FOLDER}`;
+  let swept = 0;
+  try {
+    if ((await fs.pathInfo(folder)).kind !== 'folder') {
+      throw noObject('a link or a file in the place of the folder for unfinished files', folder);
+    }
+    for (const { name, kind } of await fs.readFolder(folder)) {
+      // We make files only; whatever else is there is somebody's mistake, which is not ours to delete.
+      if (kind === 'file') {
+        await fs.unlink(`${folder}/${name}`);
+        swept++;
+      }
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') {
+      throw unreachable('remove unfinished files in', folder, error);
+    }
+  }
+  return swept;
+}
+
+/** Writes all pieces, however few bytes the system takes at a time. */
+async function writeAll(fs: DirectoryFs, fd: number, pieces: readonly Uint8Array[]): Promise<void> {
+  let rest = pieces.filter((piece) => piece.length > 0);
+  while (rest.length > 0) {
+    const taken = await fs.write(fd, rest);
+    if (taken === 0) {
+      throw Object.assign(new Error('ENOSPC: the system took no bytes, write'), { code: 'ENOSPC' });
+    }
+    rest = withoutFirst(rest, taken);
+  }
+}
+
+function withoutFirst(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  const rest: Uint8Array[] = [];
+  let skip = bytes;
+  for (const piece of pieces) {
+    if (skip < piece.length) {
+      rest.push(piece.subarray(skip));
+    }
+    skip = Math.max(0, skip - piece.length);
+  }
+  return rest;
+}

@@ -1,0 +1,42 @@
+/** The real programs that tests run against: `.ci/install-servers` installs them, outside the repository. */
+
+import { execFile, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+const INSTALLER = join(import.meta.dirname, '..', '..', '.ci', 'install-servers');
+
+/** What a program printed and how it ended; `status` is null when the time limit killed it. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * The folder of the installed programs. Where they are missing the test says so and does not run; in CI
+ * (`CI=true`) that is a failure.
+ */
+export function realPrograms(t: TestContext): string | undefined {
+  const { status, stdout, stderr, error } = spawnSync(INSTALLER, ['--where'], { encoding: 'utf8' });
+  if (status === 0) {
+    return stdout.trim();
+  }
+  const reason = error?.message ?? stderr.trim();
+  const { CI } = process.env;
+  if (CI === 'true') {
+    throw new Error(`CI must not skip: ${reason}`);
+  }
+  t.skip(reason);
+  return undefined;
+}
+
+/** Runs a program to its end, or to the time limit. Never rejects: what a test expects of the end is its own affair. */
+export function runProgram(path: string, args: readonly string[], limitMs: number): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { encoding: 'utf8', timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: 64 * 2 ** 20 } as const;
+    const child = execFile(path, args, options, (_error, stdout, stderr) => {
+      resolve({ status: child.exitCode, stdout, stderr });
+    });
+  });
+}

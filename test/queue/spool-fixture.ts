@@ -1,0 +1,74 @@
+/** Spools for tests: fresh folders, a stand-in for the sequencer, other processes that submit. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { type Answer, openSpool, type QueueItem, type SpoolQueue, systemClock } from '../../src/queue/index.ts';
+
+export const MIB = 2 ** 20;
+
+export const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** A path for a spool whose parent exists; all of it goes when the test ends. */
+export async function spoolPath(t: TestContext): Promise<string> {
+  const parent = await mkdtemp(join(tmpdir(), 'stele-spool-'));
+  t.after(() => rm(parent, { recursive: true, force: true }));
+  return join(parent, 'queue');
+}
+
+export async function spoolFor(t: TestContext, dir: string, clock = systemClock): Promise<SpoolQueue> {
+  const queue = await openSpool(dir, { clock });
+  t.after(() => queue.close());
+  return queue;
+}
+
+/** Answers that give consecutive indices from `start`. */
+export function answersFor(items: readonly QueueItem[], start = 0): Answer[] {
+  let index = start;
+  return items.map((item) => {
+    const outcomes = item.entries.map(() => ({ index: index++, duplicate: false }));
+    return { item, receipt: { outcomes, treeSize: index } };
+  });
+}
+
+/** All that waits, as text, an array per item. */
+export async function receiveAll(queue: SpoolQueue): Promise<QueueItem[]> {
+  const all: QueueItem[] = [];
+  for (let items = await queue.receive(MIB); items.length > 0; items = await queue.receive(MIB)) all.push(...items);
+  return all;
+}
+
+export const entriesOf = (items: readonly QueueItem[]): string[][] => items.map(({ entries }) => entries.map(textOf));
+
+/** Names in one of the spool's folders, sorted. */
+export async function namesIn(dir: string, folder: 'tmp' | 'new' | 'done' | 'bad'): Promise<string[]> {
+  return (await readdir(join(dir, folder))).toSorted();
+}
+
+export interface Submitter {
+  readonly child: ChildProcess;
+  /** Lines it has printed: `ready`, then one per submission that was acknowledged. */
+  readonly lines: string[];
+  readonly ready: Promise<void>;
+  /** Resolves when it has ended, however that was. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+}
+
+/** A process of its own that submits to `dir` (see submitter.ts). */
+export function startSubmitter(dir: string, name: string, count: number): Submitter {
+  const script = new URL('submitter.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, dir, name, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines: string[] = [];
+  const ready = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.push(line);
+    ready.resolve();
+  });
+  child.on('close', (code, signal) => ended.resolve({ code, signal }));
+  return { child, lines, ready: ready.promise, ended: ended.promise };
+}
