@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import type { Log, SequencerSettings } from '../src/index.ts';
 import { PLACE_OPTIONS, type PlaceOptions, withBenchLog } from './bench-log.ts';
@@ -36,7 +37,7 @@ export const appendCommand: CommandModule<object, AppendOptions> = {
     ...PLACE_OPTIONS,
   },
   async handler(options) {
-    const { entries } = makeEntries(options.entries, options.bytes, options.seed);
+    const entries = makeEntries(options.entries, options.bytes, options.seed);
     const recorder = new Recorder(entries.length);
     const settings: Partial<SequencerSettings> = {
       ...(options.batch !== undefined && { maxBatchEntries: options.batch }),
@@ -169,17 +170,32 @@ async function appendClosed(
   await Promise.all(Array.from({ length: Math.min(outstanding, entries.length) }, submitter));
 }
 
-/** Entries arrive by the clock; latency counts from when an entry was due, so that a stall shows in all it held up. */
+/**
+ * Entries arrive by the clock; latency counts from when an entry was due, so that a stall shows in all it held up.
+ * Throws BusyError when the log cannot keep up.
+ */
 async function appendOpen(log: Log, entries: readonly Uint8Array[], rate: number, recorder: Recorder): Promise<void> {
   const start = performance.now();
   const answers: Promise<void>[] = [];
-  while (answers.length < entries.length) {
+  let failure: Error | undefined;
+  const submit = async (at: number): Promise<void> => {
+    recorder.submitted(at, start + (at / rate) * 1000);
+    try {
+      const { index } = await log.append(entries[at] ?? new Uint8Array());
+      recorder.acknowledged(at, index);
+    } catch (error) {
+      failure ??= error instanceof Error ? error : new Error(String(error));
+    }
+  };
+  while (answers.length < entries.length && failure === undefined) {
     const due = Math.min(entries.length, Math.ceil(((performance.now() - start) / 1000) * rate));
     for (let at = answers.length; at < due; at++) {
-      recorder.submitted(at, start + (at / rate) * 1000);
-      answers.push(log.append(entries[at] ?? new Uint8Array()).then(({ index }) => recorder.acknowledged(at, index)));
+      answers.push(submit(at));
     }
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await setTimeout(1);
   }
   await Promise.all(answers);
+  if (failure !== undefined) {
+    throw failure;
+  }
 }

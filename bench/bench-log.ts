@@ -1,7 +1,7 @@
 /** The log that a benchmark writes: fresh, on any store, counted, and checked at the end. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -11,6 +11,9 @@ import { createLog, type Log, type SequencerEvents, type SequencerSettings } fro
 import { generateKey, parseVerifierKey } from '../src/note/index.ts';
 import { type ObjectStore, openStore } from '../src/store/index.ts';
 import { countingStore, type Written } from './counting-store.ts';
+
+/** How statfs(2) names a file system in memory. */
+const TMPFS_MAGIC = 0x0102_1994;
 
 /** Where a benchmark writes. */
 export interface PlaceOptions {
@@ -109,7 +112,11 @@ async function freshPlace({ dir, store }: PlaceOptions): Promise<string> {
   const parent = store ?? pathToFileURL(resolve(dir ?? tmpdir())).href;
   const base = `${parent.replace(/\/$/, '')}/${name}`;
   if (base.startsWith('file:')) {
-    await mkdir(fileURLToPath(base), { recursive: true });
+    const folder = fileURLToPath(base);
+    await mkdir(folder, { recursive: true });
+    if ((await statfs(folder)).type === TMPFS_MAGIC) {
+      process.stderr.write(`${folder} is in memory, where flushes cost nothing: give a --dir that is on a disk\n`);
+    }
   }
   return base;
 }

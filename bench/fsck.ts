@@ -58,7 +58,7 @@ interface Timed {
 }
 
 async function buildAndCheck(options: FsckOptions): Promise<Timed> {
-  const { entries } = makeEntries(options.entries, options.bytes, options.seed);
+  const entries = makeEntries(options.entries, options.bytes, options.seed);
   const { value } = await withBenchLog(
     options,
     { entries: entries.length, settings: {} },

@@ -29,7 +29,7 @@ export const latencyCommand: CommandModule<object, LatencyOptions> = {
     ...PLACE_OPTIONS,
   },
   async handler(options) {
-    const { entries } = makeEntries(options.fill + options.entries, options.bytes, options.seed);
+    const entries = makeEntries(options.fill + options.entries, options.bytes, options.seed);
     const { value } = await withBenchLog(
       options,
       { entries: entries.length, settings: { publishIntervalMs: options.interval } },

@@ -3,6 +3,7 @@
  * entries from a seed before the clock starts, and ends with an fsck of what it wrote: a log that is wrong has no speed.
  */
 
+import './thread-pool.ts';
 import './flushes.ts';
 
 import yargs from 'yargs';
@@ -20,8 +21,15 @@ await yargs(hideBin(process.argv))
   .command(treeCommand)
   .command(fsckCommand)
   .command(versusTesseraCommand)
-  .demandCommand(1, 'Which benchmark? See the list above.')
+  .demandCommand(1, 'Which benchmark: append, latency, tree, fsck or versus-tessera?')
   .strict()
   .version(false)
+  .fail((message, error) => {
+    if (error) {
+      throw error;
+    }
+    process.stderr.write(`${message}\nRun it with --help for its options.\n`);
+    process.exit(2);
+  })
   .wrap(120)
   .parseAsync();

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { CommandModule } from 'yargs';
 import { hashLeaves } from '../src/merkle/index.ts';
 import { TileEdge } from '../src/tiles/index.ts';
-import { makeEntries } from './entries.ts';
+import { makeEntryBytes } from './entries.ts';
 import { printFigures } from './figures.ts';
 
 /** Leaves that are hashed and appended at a time: a batch of a busy log. */
@@ -13,6 +13,9 @@ const PUBLICATION_LEAVES = 16 * BATCH_LEAVES;
 
 /** Larger leaves are so many as fill this many bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
+
+const LEAF_PREFIX = Uint8Array.of(0);
+const NODE_PREFIX = Uint8Array.of(1);
 
 interface TreeOptions {
   readonly leaves: number;
@@ -27,7 +30,7 @@ export const treeCommand: CommandModule<object, TreeOptions> = {
   builder: {
     leaves: {
       type: 'number',
-      default: 1_000_000,
+      default: 4_000_000,
       describe: 'Number of leaves; of large ones, as many as fill 512 MiB',
     },
     bytes: { type: 'array', number: true, default: [32], describe: 'Bytes of each leaf; several for a table' },
@@ -37,11 +40,11 @@ export const treeCommand: CommandModule<object, TreeOptions> = {
   handler(options) {
     for (const size of options.bytes) {
       const leaves = Math.min(options.leaves, Math.floor(MAX_BYTES / Math.max(1, size)));
-      const { entries, bytes } = makeEntries(leaves, size, options.seed);
+      const bytes = makeEntryBytes(leaves, size, options.seed);
       const start = performance.now();
       const root = buildTree(bytes, leaves, size);
       const seconds = (performance.now() - start) / 1000;
-      const expected = plainRoot(entries, 0, leaves);
+      const expected = plainRoot(bytes, size, 0, leaves);
       if (!expected.equals(root)) {
         throw new Error(
           `The tree of ${leaves} leaves has the root ${Buffer.from(root).toString('hex')}, which is wrong`,
@@ -74,16 +77,16 @@ function buildTree(bytes: Uint8Array, leaves: number, size: number): Uint8Array 
   return edge.root();
 }
 
-/** The definition of RFC 6962, section 2.1, word for word, by another SHA-256. */
-function plainRoot(entries: readonly Uint8Array[], start: number, end: number): Buffer {
+/** The root of leaves `start` to `end` by the definition, RFC 6962, section 2.1, and by another SHA-256. */
+function plainRoot(bytes: Uint8Array, size: number, start: number, end: number): Buffer {
   if (end - start === 1) {
-    return hash('sha256', Buffer.concat([Uint8Array.of(0), entries[start] ?? new Uint8Array(0)]), 'buffer');
+    return hash('sha256', Buffer.concat([LEAF_PREFIX, bytes.subarray(start * size, end * size)]), 'buffer');
   }
   let split = 1;
   while (split * 2 < end - start) {
     split *= 2;
   }
-  const left = plainRoot(entries, start, start + split);
-  const right = plainRoot(entries, start + split, end);
-  return hash('sha256', Buffer.concat([Uint8Array.of(1), left, right]), 'buffer');
+  const left = plainRoot(bytes, size, start, start + split);
+  const right = plainRoot(bytes, size, start + split, end);
+  return hash('sha256', Buffer.concat([NODE_PREFIX, left, right]), 'buffer');
 }

@@ -22,7 +22,8 @@ const SETTINGS = [
 /** Workers of Tessera's fsck; with one it is slower, and hangs on a corrupt tile. */
 const FSCK_WORKERS = 4;
 
-const TREE_LEAVES = { leaves: 1_000_000, bytes: 32 } as const;
+/** In memory there is no disk to wait for: so many leaves take about a second. */
+const TREE_LEAVES = { leaves: 4_000_000, bytes: 32 } as const;
 
 /** How many times Tessera's best an append must be, by entry size in bytes (DESIGN §8). Tree and fsck: at least equal. */
 const APPEND_MARKS: ReadonlyMap<number, number> = new Map([
@@ -35,6 +36,7 @@ const PARTS = ['append', 'tree', 'fsck'] as const;
 interface VersusOptions {
   readonly entries: number;
   readonly bytes: readonly number[];
+  readonly fsckEntries: number;
   readonly rounds: number;
   readonly only: readonly string[];
   readonly dir: string | undefined;
@@ -57,6 +59,7 @@ export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
     // A multiple of every batch size, so that no run of Tessera ends by waiting for a batch's age.
     entries: { type: 'number', default: 131_072, describe: 'Entries of each run' },
     bytes: { type: 'array', number: true, default: [1_024, 128], describe: 'Bytes of each entry' },
+    'fsck-entries': { type: 'number', default: 524_288, describe: 'Entries of the log that both check' },
     rounds: { type: 'number', default: 5, describe: 'Rounds of interleaved runs' },
     only: { type: 'array', string: true, choices: PARTS, default: [...PARTS], describe: 'What to compare' },
     dir: { type: 'string', describe: "Folder to write below; default: the system's temporary folder" },
@@ -125,7 +128,7 @@ async function appendAndCheck(
 /** Both check one log that Stele built. */
 function compareFscks(program: string, options: VersusOptions, bytes: number): Promise<Comparison> {
   return withFolder(options.dir, async (dir) => {
-    const built = await runStele('append', { entries: options.entries, bytes, dir, keep: true });
+    const built = await runStele('append', { entries: options.fsckEntries, bytes, dir, keep: true });
     const folder = fileURLToPath(present(built.publicUrl, 'public URL'));
     const vkey = present(built.verifierKey, 'verifier key');
     const stele: number[] = [];

@@ -39,7 +39,9 @@ const entryOf = ({ name, version, integrity }: Package): string => `${name}@${ve
 /** Runs `stele …` as a user would type it, shows it and what it prints; gives the exit status and what it printed. */
 async function stele(...args: string[]): Promise<{ status: number | null; stdout: string }> {
   console.log(chalk.cyan(`\n$ npx stele ${args.map((arg) => (/[^\w./:=+-]/.test(arg) ? `'${arg}'` : arg)).join(' ')}`));
-  const { exitCode, stdout, stderr } = await within(() => $({ nothrow: true })`${process.execPath} bin/stele.js ${args}`);
+  const { exitCode, stdout, stderr } = await within(
+    () => $({ nothrow: true, quiet: true })`${process.execPath} bin/stele.js ${args}`,
+  );
   const lines = `${stdout}${stderr}`.trimEnd().split('\n');
   for (const line of lines.slice(0, 8)) console.log(`  ${line}`);
   if (lines.length > 8) console.log(chalk.gray(`  … ${lines.length - 8} more lines`));
@@ -82,7 +84,9 @@ const bad = path.join(FOLDER, `${PROVED}-tampered.txt`);
 await fs.writeFile(good, entryOf(one));
 await fs.writeFile(bad, entryOf({ ...one, version: `${one.version}-evil` }));
 
-say(`4. Prove that entry ${index}, ${PROVED}@${one.version}, is in the log. The proof is one file; keep it with the artifact.`);
+say(
+  `4. Prove that entry ${index}, ${PROVED}@${one.version}, is in the log. The proof is one file; keep it with the artifact.`,
+);
 await must('prove', LOG, String(index), '-o', proof);
 
 say('5. Verify it offline, with nothing but the proof, the entry and the log’s key.');

@@ -81,7 +81,7 @@ export class Log {
     this.#queue = queue;
     this.#sequencer = sequencer;
     this.#release = release;
-    this.#running = sequencer.run(this.#stop.signal);
+    this.#running = sequencer.run(this.#stop.signal, 'queued');
     // A writer that has failed answers everyone who waits; `close` reports the failure itself.
     this.#running.catch((error: unknown) => queue.close(asSteleError(error)));
   }
@@ -105,7 +105,10 @@ export class Log {
     return outcomes.map(accepted);
   }
 
-  /** Publishes and answers what was submitted, then lets go of stores and lock. Throws what ended the writer, if anything did. */
+  /**
+   * Publishes and answers what was submitted, then lets go of stores and lock. Throws what ended the writer, if
+   * anything did, or `aborted` where it takes longer than the drain deadline.
+   */
   async close(): Promise<RunReport> {
     this.#stop.abort();
     try {

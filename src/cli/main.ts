@@ -7,8 +7,9 @@
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { isSteleError, SteleError } from '../errors.ts';
+import type { Environment } from './config.ts';
 import { EXIT_STATUS, type ExitStatus, USAGE, YES } from './exit-codes.ts';
-import { ignoreClosedPipe, openOutput } from './output.ts';
+import { ignoreClosedPipe, openOutput, type Streams } from './output.ts';
 import type { Context, Verb } from './verb.ts';
 import { VERBS } from './verb-table.ts';
 
@@ -18,12 +19,19 @@ const WIDTH = 100;
 /** Stands for `-` (standard input) while yargs parses, which would take it for an option without a name. */
 const DASH = '\0-';
 
+/** What a process gives to its command. */
+export interface Surroundings extends Streams {
+  readonly stdin: NodeJS.ReadableStream;
+  readonly env: Environment;
+}
+
 /** Runs one command line, without the program's name, and resolves with the exit status of the process. */
-export async function main(args: readonly string[]): Promise<ExitStatus> {
-  ignoreClosedPipe(process.stdout);
-  ignoreClosedPipe(process.stderr);
-  const output = openOutput(args.includes('--json'), process);
-  const context: Context = { output, environment: process.env, stdin: process.stdin, stdout: process.stdout };
+export async function main(args: readonly string[], surroundings: Surroundings = process): Promise<ExitStatus> {
+  const { stdin, stdout, stderr, env: environment } = surroundings;
+  ignoreClosedPipe(stdout);
+  ignoreClosedPipe(stderr);
+  const output = openOutput(args.includes('--json'), surroundings);
+  const context: Context = { output, environment, stdin };
   try {
     return await runCommandLine(args, context);
   } catch (error) {
@@ -55,7 +63,8 @@ async function runCommandLine(args: readonly string[], context: Context): Promis
 }
 
 function withDashes(parsed: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const restore = (value: unknown): unknown => (value === DASH ? '-' : Array.isArray(value) ? value.map(restore) : value);
+  const restore = (value: unknown): unknown =>
+    value === DASH ? '-' : Array.isArray(value) ? value.map(restore) : value;
   return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, restore(value)]));
 }
 
@@ -92,7 +101,7 @@ function globalOptions(parser: Argv, args: readonly string[]): Argv {
     .exitProcess(false)
     .fail((message, error) => {
       if (!message) throw error; // a verb's own failure
-      throw new SteleError('config', `${message}; ${usageHint(args)}`);
+      throw new SteleError('config', `${message.replace(/\s+/g, ' ')}; ${usageHint(args)}`);
     });
 }
 

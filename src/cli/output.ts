@@ -63,6 +63,8 @@ export function ignoreClosedPipe(stream: NodeJS.WritableStream): void {
 
 function describeError(error: unknown): { code: string; message: string } {
   if (isSteleError(error)) return { code: error.code, message: error.message };
+  // What the system refused (permissions, a full disk) is the operator's to mend, and its message says where.
+  if (error instanceof Error && 'syscall' in error) return { code: 'config', message: error.message };
   // Not thrown on purpose: a mistake of ours, so show where.
   return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }

@@ -2,26 +2,29 @@
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Aborted by the first signal; the second one ends the process as if nobody had listened. */
-export function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (!controller.signal.aborted) {
-        controller.abort();
-        return;
-      }
-      for (const each of SIGNALS) process.removeAllListeners(each);
-      process.kill(process.pid, signal);
-    });
-  }
-  return controller.signal;
+export interface StopSignal extends Disposable {
+  /** Aborted by the first signal; the second one ends the process as if nobody had listened. */
+  readonly signal: AbortSignal;
+  /** Resolves with the first signal. */
+  readonly stopped: Promise<void>;
 }
 
-/** Resolves when the process is told to stop. */
-export function untilStopped(): Promise<void> {
-  const signal = stopSignal();
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+/** Listens for signals until it is disposed of. */
+export function listenForStop(): StopSignal {
+  const controller = new AbortController();
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  const forget = (): void => {
+    for (const name of SIGNALS) process.off(name, onSignal);
+  };
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (!controller.signal.aborted) {
+      controller.abort();
+      resolve();
+      return;
+    }
+    forget();
+    process.kill(process.pid, name);
+  };
+  for (const name of SIGNALS) process.on(name, onSignal);
+  return { signal: controller.signal, stopped, [Symbol.dispose]: forget };
 }

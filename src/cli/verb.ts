@@ -10,7 +10,6 @@ export interface Context {
   readonly output: Output;
   readonly environment: Environment;
   readonly stdin: NodeJS.ReadableStream;
-  readonly stdout: NodeJS.WritableStream;
 }
 
 export interface Verb {

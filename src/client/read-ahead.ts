@@ -18,25 +18,21 @@ export async function* readAhead<Item, Result>(
   const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   const underWay: Promise<Result>[] = [];
   let atEnd = false;
-  try {
-    for (;;) {
-      while (!atEnd && underWay.length < depth()) {
-        const next = await iterator.next();
-        if (next.done) {
-          atEnd = true;
-        } else {
-          const reading = read(next.value);
-          // Its error is thrown when its turn comes, which may be never.
-          reading.catch(() => {});
-          underWay.push(reading);
-        }
+  for (;;) {
+    while (!atEnd && underWay.length < depth()) {
+      const next = await iterator.next();
+      if (next.done) {
+        atEnd = true;
+      } else {
+        const reading = read(next.value);
+        // Its error is thrown when its turn comes, which may be never.
+        reading.catch(() => {});
+        underWay.push(reading);
       }
-      const first = underWay.shift();
-      if (!first) return;
-      yield await first;
     }
-  } finally {
-    await iterator.return?.();
+    const first = underWay.shift();
+    if (!first) return;
+    yield await first;
   }
 }
 

@@ -111,10 +111,11 @@ export class Sequencer {
   }
 
   /**
-   * Runs until `signal`, then drains: what the queue has delivered is committed, published and answered. Throws
-   * `aborted` where that takes longer than the drain deadline; nothing acknowledged is lost by it.
+   * Runs until `signal`, then drains: what the queue has delivered is committed, published and answered; `queued`: what
+   * it still holds, too, because it dies with this process. Throws `aborted` where that takes longer than the drain
+   * deadline; nothing acknowledged is lost by it.
    */
-  async run(signal: AbortSignal): Promise<RunReport> {
+  async run(signal: AbortSignal, drains: 'delivered' | 'queued' = 'delivered'): Promise<RunReport> {
     const stop = AbortSignal.any([signal, this.#halt.signal]);
     const finished = new AbortController();
     const deadline = async (): Promise<void> => {
@@ -127,6 +128,7 @@ export class Sequencer {
     try {
       return await this.#stages(async () => {
         while (!stop.aborted) if ((await this.#receive()) === 0) await this.#deps.queue.wait(stop);
+        if (drains === 'queued') while (!this.#halt.signal.aborted && (await this.#receive()) > 0);
       }, stop);
     } finally {
       signal.removeEventListener('abort', startDeadline);

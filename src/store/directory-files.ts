@@ -3,12 +3,13 @@ import type { DirectoryFs } from './directory-fs.ts';
 import { readObject } from './directory-read.ts';
 import type { Folder } from './folder.ts';
 import { Folders } from './folders.ts';
+import { MOMENTARY_FOLDER } from './keys.ts';
 import { type StoreObserver, Temporaries } from './temporaries.ts';
 
 /** How often a name is tried again whose folder was removed, being empty, before the name was made in it. */
 const MAX_FOLDER_RACES = 5;
 
-/** A name in a folder that is in use: `release` the folder when done. */
+/** A name in a folder that is in use, and has no doubtful names: `release` the folder when done. */
 export interface Place {
   readonly folder: Folder;
   readonly name: string;
@@ -31,7 +32,7 @@ export class DirectoryFiles {
     this.#root = root;
     this.#temporaries = new Temporaries(fs, root, observer);
     this.#folders = new Folders(
-      { fs, onFlush: () => observer.onFlush?.('folder'), rewrite: (path) => this.#rewrite(path) },
+      { fs, onFlush: () => observer.onFlush?.('folder'), rewrite: (folder, name) => this.#rewrite(folder, name) },
       root,
     );
   }
@@ -45,12 +46,19 @@ export class DirectoryFiles {
   /** Where a key belongs; undefined when its folder is not there and was not to be made. */
   async place(parts: readonly string[], make: boolean): Promise<Place | undefined> {
     const path = [this.#root, ...parts].join('/');
-    try {
-      const folder = await this.#folders.use(parts.slice(0, -1), make);
-      return folder && { folder, name: parts.at(-1) ?? '', path };
-    } catch (error) {
+    const folder = await this.#folders.use(parts.slice(0, -1), make).catch((error) => {
       throw unreachable('open the folder of', path, error);
+    });
+    if (folder === undefined) {
+      return undefined;
     }
+    try {
+      await folder.heal();
+    } catch (error) {
+      this.release(folder);
+      throw unreachable('make durable what is in', folder.path, error);
+    }
+    return { folder, name: parts.at(-1) ?? '', path };
   }
 
   release(folder: Folder): void {
@@ -80,7 +88,6 @@ export class DirectoryFiles {
       }
       const { folder, name, path } = place;
       try {
-        await this.heal(folder);
         // Not a rename, which would replace what is there; the two measured the same.
         await folder.change(name, () => this.#fs.link(temporary, path));
         return { place, created: true };
@@ -124,27 +131,21 @@ export class DirectoryFiles {
     return this.#folders.prune(folder);
   }
 
-  /** See `Folder.heal`. */
-  async heal(folder: Folder): Promise<void> {
-    try {
-      await folder.heal();
-    } catch (error) {
-      throw unreachable('make durable what is in', folder.path, error);
-    }
-  }
-
   /** Operations under way must have ended. */
   close(): Promise<void> {
     return this.#folders.close();
   }
 
-  async #rewrite(path: string): Promise<void> {
-    const info = await this.#fs.pathInfo(path).catch((error) => {
-      if (errnoOf(error) === 'ENOENT') {
-        return undefined;
-      }
-      throw error;
-    });
+  /** See `Folder.heal`. */
+  async #rewrite({ path: folder }: Folder, name: string): Promise<void> {
+    const path = `${folder}/${name}`;
+    const info = await this.#fs.pathInfo(path).catch(ignore('ENOENT'));
+    if (info?.kind === 'folder') {
+      // A folder cannot be written anew. But any change of the one it is in makes the file system write that once
+      // more, and file systems with a journal write what came before first, or nothing any more.
+      await this.#fs.makeFolder(`${folder}/${MOMENTARY_FOLDER}`).catch(ignore('EEXIST'));
+      await this.#fs.removeFolder(`${folder}/${MOMENTARY_FOLDER}`);
+    }
     const bytes = info?.kind === 'file' ? await readObject(this.#fs, path) : undefined;
     if (bytes !== undefined) {
       const temporary = await this.#temporaries.write([bytes]);
@@ -154,4 +155,13 @@ export class DirectoryFiles {
       });
     }
   }
+}
+
+/** For `catch`: passes on every error but this one. */
+function ignore(code: string): (error: unknown) => undefined {
+  return (error) => {
+    if (errnoOf(error) !== code) {
+      throw error;
+    }
+  };
 }

@@ -26,9 +26,17 @@ import type {
 export interface DirectoryOptions {
   readonly fs?: DirectoryFs;
   readonly observer?: StoreObserver;
-  /** Files that `createAll` writes and flushes at a time; by default as many as there are threads for it. */
+  /** Files that `createAll` writes and flushes at a time; see `WRITES_PER_THREAD`. */
   readonly writesInFlight?: number;
 }
+
+/**
+ * How many files `createAll` has under way for each thread of the pool. With more, system calls of one kind queue up
+ * side by side, and the disk serves more flushes at once; but other writers, such as a commit, wait behind them all.
+ * Measured on 2 cores with 16 threads, 8 KiB files: 1 gave 8,900 files/s, 2 and 4 gave 9,000 and 12,000, while a commit
+ * of 500 kB beside them took 9, 11 and 22 ms.
+ */
+const WRITES_PER_THREAD = 2;
 
 /**
  * An ObjectStore on the folder `root` (an absolute path, not a symbolic link). One process at a time may write: the
@@ -88,7 +96,7 @@ class Directory implements ObjectStore {
     this.#root = root;
     this.#fs = options.fs ?? nodeFs;
     this.#files = new DirectoryFiles(this.#fs, root, options.observer ?? {});
-    this.#writes = new PQueue({ concurrency: options.writesInFlight ?? threadPoolSize() });
+    this.#writes = new PQueue({ concurrency: options.writesInFlight ?? WRITES_PER_THREAD * threadPoolSize() });
   }
 
   prepare(): Promise<void> {
@@ -217,7 +225,6 @@ class Directory implements ObjectStore {
         throw lostSwap(path, ifMatch, 'no object');
       }
       try {
-        await this.#files.heal(place.folder);
         const current = await readObject(this.#fs, path);
         const found = current === undefined ? 'no object' : contentETag(current);
         if (found !== ifMatch) {
@@ -243,7 +250,6 @@ class Directory implements ObjectStore {
         return;
       }
       try {
-        await this.#files.heal(place.folder);
         const left = await this.#files.unlink(place);
         await (left === undefined ? place.folder.vouch(place.name) : makeDurable([left])).catch((error) => {
           throw outcomeUnknown('delete', place.path, error);

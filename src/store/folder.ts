@@ -6,8 +6,8 @@ export interface FolderDeps {
   readonly fs: DirectoryFs;
   /** Called before each flush of a folder. */
   readonly onFlush: () => void;
-  /** Replaces a file by a fresh, flushed one with the same bytes; anything else at that path is left alone. */
-  readonly rewrite: (path: string) => Promise<void>;
+  /** Replaces a file by a fresh, flushed one with the same bytes, or has the system write a folder's name once more. */
+  readonly rewrite: (folder: Folder, name: string) => Promise<void>;
 }
 
 /**
@@ -179,7 +179,7 @@ export class Folder {
     await this.#deps.fs.close(old).catch(() => undefined);
     const names = [...this.#doubtful];
     for (const name of names) {
-      await this.change(name, () => this.#deps.rewrite(`${this.path}/${name}`));
+      await this.change(name, () => this.#deps.rewrite(this, name));
     }
     await this.flush();
     for (const name of names) {

@@ -1,10 +1,12 @@
 import { SteleError } from '../errors.ts';
 
 /**
- * Folder names that a directory keeps for itself inside the root of a store: unfinished files, and the lock.
- * No store accepts a key with such a part, so that what one store holds every other can hold.
+ * Names that directories keep for themselves: unfinished files are in the folder `.tmp` at the root of a store, other
+ * names that begin like that are there for a moment only, and `.lock` is the lock. No store accepts a key with such a
+ * part, so that what one store holds every other can hold.
  */
 export const TEMPORARY_FOLDER = '.tmp';
+export const MOMENTARY_FOLDER = '.tmp-again';
 export const LOCK_FOLDER = '.lock';
 
 /** S3 takes keys of up to 1,024 bytes of UTF-8, common file systems names of up to 255. */
@@ -17,7 +19,7 @@ const encoder = new TextEncoder();
  * The parts of an object's key: `tile/0/x001/067` gives `['tile', '0', 'x001', '067']`.
  *
  * Throws `malformed` unless the key can be stored by every store and cannot leave its root: relative, `/`-separated,
- * well-formed Unicode, at most 1,024 bytes of UTF-8 and 255 a part; no part empty, `.`, `..`, `.tmp` or `.lock`; no
+ * well-formed Unicode, at most 1,024 bytes of UTF-8 and 255 a part; no part empty, `.`, `..`, `.tmp…` or `.lock`; no
  * backslash; no control character (S3 cannot list those).
  */
 export function parseKey(key: string): string[] {
@@ -80,8 +82,8 @@ function problemOfPart(part: string): string | undefined {
   if (part === '.' || part === '..') {
     return `${part} is not a name`;
   }
-  if (part === TEMPORARY_FOLDER || part === LOCK_FOLDER) {
-    return `${part} is a folder that directories keep for themselves`;
+  if (part.startsWith(TEMPORARY_FOLDER) || part === LOCK_FOLDER) {
+    return `${part} is a name that directories keep for themselves`;
   }
   for (let i = 0; i < part.length; i++) {
     const unit = part.charCodeAt(i);

@@ -41,11 +41,11 @@ export class Temporaries {
       this.#observer.onFlush?.('file');
       await this.#fs.flushFile(fd);
     } catch (error) {
-      await this.#fs.close(fd).catch(() => undefined);
+      await this.#close(fd);
       await this.drop(path);
       throw error;
     }
-    await this.#fs.close(fd);
+    await this.#close(fd);
     this.#observer.onWrite?.(totalLength(pieces));
     return path;
   }
@@ -66,8 +66,13 @@ export class Temporaries {
       throw noObject('a link or a file in the place of the folder for unfinished files', this.#folder);
     }
     const { path, fd } = await this.#create();
-    await this.#fs.close(fd);
+    await this.#close(fd);
     await this.#fs.unlink(path);
+  }
+
+  /** The flush has told all there is to tell: an error here changes nothing. */
+  async #close(fd: number): Promise<void> {
+    await this.#fs.close(fd).catch(() => undefined);
   }
 
   async #create(): Promise<{ path: string; fd: number }> {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { VERBS } from '../../src/cli/verb-table.ts';
-import { stele, temporaryFolder, vectorTree } from './run-stele.ts';
+import { stele, steleHere, temporaryFolder, vectorTree } from './run-stele.ts';
 
 const folder = temporaryFolder();
 const log = vectorTree('tree-1');
@@ -51,7 +51,7 @@ test('a command line that is wrong exits with 2, says what is wrong, and points 
     [['serve', '-C', folder], /there is no .*stele\.yaml/],
     [['init', at('new')], /origin/],
   ];
-  const runs = await Promise.all(cases.map(([args]) => stele(args)));
+  const runs = await Promise.all(cases.map(([args]) => steleHere(args)));
   for (const [i, [args, message]] of cases.entries()) {
     const { status, stdout, stderr } = runs[i] ?? {};
     assert.deepEqual([status, stdout], [2, ''], `${args.join(' ')}: ${stderr}`);
@@ -61,7 +61,7 @@ test('a command line that is wrong exits with 2, says what is wrong, and points 
 });
 
 test('with --json a failure is one JSON document on standard output', async () => {
-  const { status, stdout, stderr } = await stele(['get', log.url, '--json']);
+  const { status, stdout, stderr } = await steleHere(['get', log.url, '--json']);
   assert.deepEqual([status, stderr], [2, '']);
   assert.deepEqual(Object.keys(JSON.parse(stdout)), ['error']);
   assert.equal(JSON.parse(stdout).error.code, 'config');
@@ -92,14 +92,14 @@ test('completion prints a script, and completes verbs and their options', async 
 });
 
 test('a new key is readable by its owner alone, is never overwritten, and shows its public half', async () => {
-  const made = await stele(['key', 'generate', '--origin', 'log.example/demo', '-o', at('key')]);
+  const made = await steleHere(['key', 'generate', '--origin', 'log.example/demo', '-o', at('key')]);
   assert.deepEqual([made.status, made.stderr], [0, '']);
   assert.match(made.stdout, /^log\.example\/demo\+[0-9a-f]{8}\+[\w/+=]+\n$/);
   assert.equal(statSync(at('key')).mode % 0o1000, 0o600);
   const before = readFileSync(at('key'));
   const [shown, again] = await Promise.all([
-    stele(['key', 'show', '--key', at('key')]),
-    stele(['key', 'generate', '--origin', 'log.example/demo', '-o', at('key')]),
+    steleHere(['key', 'show', '--key', at('key')]),
+    steleHere(['key', 'generate', '--origin', 'log.example/demo', '-o', at('key')]),
   ]);
   assert.equal(shown.stdout, made.stdout);
   assert.equal(again.status, 2);
@@ -110,11 +110,11 @@ test('a key that others can read is refused with what to do, unless one insists'
   writeFileSync(at('open-key'), `${log.logKey.skey}\n`);
   for (const mode of [0o640, 0o604, 0o602]) {
     chmodSync(at('open-key'), mode);
-    const refused = await stele(['key', 'show', '--key', at('open-key')]);
+    const refused = await steleHere(['key', 'show', '--key', at('open-key')]);
     assert.equal(refused.status, 2);
     assert.match(refused.stderr, /chmod 600 .*open-key/);
   }
-  const insisted = await stele(['key', 'show', '--key', at('open-key'), '--allow-open-key']);
+  const insisted = await steleHere(['key', 'show', '--key', at('open-key'), '--allow-open-key']);
   assert.deepEqual([insisted.status, insisted.stdout], [0, `${log.logKey.vkey}\n`]);
 });
 

@@ -9,7 +9,7 @@ import { readRetry } from '../../src/cli/reading.ts';
 import { fsck } from '../../src/client/index.ts';
 import { parseVerifierKey } from '../../src/note/index.ts';
 import { openReadableStore } from '../../src/store/index.ts';
-import { stele, temporaryFolder, VECTORS, vectorTree } from './run-stele.ts';
+import { stele, steleHere, temporaryFolder, VECTORS, vectorTree } from './run-stele.ts';
 
 const folder = temporaryFolder();
 const log = vectorTree('tree-256');
@@ -21,7 +21,7 @@ test('checkpoint prints the very note that the log serves, and its fields for pr
   const note = readFileSync(new URL('tree-256/checkpoint', VECTORS));
   const [plain, json] = await Promise.all([
     stele(['checkpoint', log.url, '--vkey', vkey]),
-    stele(['checkpoint', log.url, '--json'], { env: { STELE_VKEY: vkey } }),
+    steleHere(['checkpoint', log.url, '--json'], { env: { STELE_VKEY: vkey } }),
   ]);
   assert.deepEqual([plain.status, plain.bytes, plain.stderr], [0, note, '']);
   assert.equal(json.status, 0);
@@ -34,12 +34,12 @@ test('checkpoint prints the very note that the log serves, and its fields for pr
 });
 
 test('a log that is named by URL is not read without its key, and not with another', async () => {
-  const other = (await stele(['key', 'generate', '--origin', log.origin, '-o', '-'])).stderr.trim();
+  const other = (await steleHere(['key', 'generate', '--origin', log.origin, '-o', '-'])).stderr.trim();
   const runs = await Promise.all([
-    stele(['checkpoint', log.url]),
-    stele(['fsck', log.url, '--json']),
-    stele(['get', log.url, '0', '--vkey', 'nonsense']),
-    stele(['checkpoint', log.url, '--vkey', other]),
+    steleHere(['checkpoint', log.url]),
+    steleHere(['fsck', log.url, '--json']),
+    steleHere(['get', log.url, '0', '--vkey', 'nonsense']),
+    steleHere(['checkpoint', log.url, '--vkey', other]),
   ]);
   assert.deepEqual(
     runs.map(({ status }) => status),
@@ -51,12 +51,12 @@ test('a log that is named by URL is not read without its key, and not with anoth
 
 test('get prints the bytes of an entry as they are, and 1 where there is none', async () => {
   const runs = await Promise.all([
-    stele(['get', log.url, '17', '--vkey', vkey]),
-    stele(['get', log.url, '17', '--vkey', vkey, '--json']),
-    stele(['get', varied.url, '511', '--vkey', vkey, '-o', at('entry-511')]),
-    stele(['get', log.url, '256', '--vkey', vkey]),
-    stele(['get', log.url, '1e1', '--vkey', vkey]),
-    stele(['get', log.url, '9007199254740992', '--vkey', vkey]),
+    steleHere(['get', log.url, '17', '--vkey', vkey]),
+    steleHere(['get', log.url, '17', '--vkey', vkey, '--json']),
+    steleHere(['get', varied.url, '511', '--vkey', vkey, '-o', at('entry-511')]),
+    steleHere(['get', log.url, '256', '--vkey', vkey]),
+    steleHere(['get', log.url, '1e1', '--vkey', vkey]),
+    steleHere(['get', log.url, '9007199254740992', '--vkey', vkey]),
   ]);
   assert.deepEqual(
     runs.map(({ status }) => status),
@@ -73,22 +73,22 @@ test('get prints the bytes of an entry as they are, and 1 where there is none', 
 test('a proof verifies offline for its own entry, and for nothing else', async () => {
   writeFileSync(at('entry'), 'leaf 200');
   writeFileSync(at('tampered'), 'leaf 201');
-  const proved = await stele(['prove', log.url, '200', '--vkey', vkey, '-o', at('proof')]);
+  const proved = await steleHere(['prove', log.url, '200', '--vkey', vkey, '-o', at('proof')]);
   assert.deepEqual([proved.status, proved.stdout], [0, '']);
   const proof = readFileSync(at('proof'), 'utf8');
   writeFileSync(at('wrong-index'), proof.replace('index 200', 'index 201'));
   writeFileSync(at('no-proof'), 'nothing of the kind\n');
   const verify = (file: string, entry: string, ...more: string[]) =>
-    stele(['verify', '--vkey', vkey, '--proof', at(file), entry, ...more]);
+    steleHere(['verify', '--vkey', vkey, '--proof', at(file), entry, ...more]);
   const runs = await Promise.all([
     verify('proof', at('entry')),
     verify('proof', at('entry'), '--json'),
-    stele(['verify', '--proof', at('proof'), '-'], { input: 'leaf 200', env: { STELE_VKEY: vkey } }),
+    steleHere(['verify', '--proof', at('proof'), '-'], { input: 'leaf 200', env: { STELE_VKEY: vkey } }),
     verify('proof', at('tampered')),
     verify('wrong-index', at('entry')),
     verify('no-proof', at('entry')),
     verify('absent', at('entry')),
-    stele(['verify', '--proof', at('proof'), at('entry')]),
+    steleHere(['verify', '--proof', at('proof'), at('entry')]),
   ]);
   assert.deepEqual(
     runs.map(({ status }) => status),
@@ -103,13 +103,13 @@ test('a proof verifies offline for its own entry, and for nothing else', async (
 test('consistency proves that the log extends an older checkpoint, and a fork is the answer no', async () => {
   const old = fileURLToPath(new URL('tree-1/checkpoint', VECTORS));
   const runs = await Promise.all([
-    stele(['consistency', log.url, old, '--vkey', vkey, '--json']),
-    stele(['consistency', log.url, '-', '--vkey', vkey], { input: readFileSync(old) }),
-    stele(['consistency', varied.url, fileURLToPath(new URL('tree-256/checkpoint', VECTORS)), '--vkey', vkey]),
-    stele(['consistency', log.url, '-', '--vkey', vkey], {
+    steleHere(['consistency', log.url, old, '--vkey', vkey, '--json']),
+    steleHere(['consistency', log.url, '-', '--vkey', vkey], { input: readFileSync(old) }),
+    steleHere(['consistency', varied.url, fileURLToPath(new URL('tree-256/checkpoint', VECTORS)), '--vkey', vkey]),
+    steleHere(['consistency', log.url, '-', '--vkey', vkey], {
       input: readFileSync(old, 'utf8').replace('\n1\n', '\n2\n'),
     }),
-    stele([
+    steleHere([
       'consistency',
       vectorTree('tree-1').url,
       fileURLToPath(new URL('tree-256/checkpoint', VECTORS)),
@@ -140,9 +140,9 @@ test('fsck accepts a good log and names each bad object of another', async () =>
   writeFileSync(at('bad/tile/entries/001'), tile);
   const bad = pathToFileURL(at('bad')).href;
   const runs = await Promise.all([
-    stele(['fsck', varied.url, '--vkey', vkey]),
-    stele(['fsck', bad, '--vkey', vkey]),
-    stele(['fsck', bad, '--vkey', vkey, '--json']),
+    steleHere(['fsck', varied.url, '--vkey', vkey]),
+    steleHere(['fsck', bad, '--vkey', vkey]),
+    steleHere(['fsck', bad, '--vkey', vkey, '--json']),
   ]);
   assert.deepEqual(
     runs.map(({ status, stderr }) => [status, stderr]),
@@ -183,10 +183,10 @@ test('a log that is not there is the answer no, and one that cannot be reached i
   const port = typeof bound === 'object' ? bound?.port : undefined;
   try {
     const runs = await Promise.all([
-      stele(['checkpoint', pathToFileURL(at('empty')).href, '--vkey', vkey]),
-      stele(['checkpoint', `http://127.0.0.1:${port}/`, '--vkey', vkey, '--json']),
-      stele(['checkpoint', at('nowhere')]),
-      stele(['checkpoint', fileURLToPath(log.url), '--vkey', vkey]),
+      steleHere(['checkpoint', pathToFileURL(at('empty')).href, '--vkey', vkey]),
+      steleHere(['checkpoint', `http://127.0.0.1:${port}/`, '--vkey', vkey, '--json']),
+      steleHere(['checkpoint', at('nowhere')]),
+      steleHere(['checkpoint', fileURLToPath(log.url), '--vkey', vkey]),
     ]);
     assert.deepEqual(
       runs.map(({ status }) => status),

@@ -4,8 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { main } from '../../src/cli/main.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/stele.js', import.meta.url));
 export const VECTORS = new URL('../../tiles-spec/vectors/', import.meta.url);
@@ -73,6 +75,28 @@ export function start(args: readonly string[], { input = '', env = {}, cwd, fd3 
 
 export function stele(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return start(args, options).ended;
+}
+
+/** The same without a process of its own, for what does not need one: no signals, no descriptors, no help. */
+export async function steleHere(args: readonly string[], { input = '', env = {} }: RunOptions = {}): Promise<Ran> {
+  const [stdout, stderr] = [new Collected(), new Collected()];
+  const status = await main(args, { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, env });
+  return {
+    status,
+    signal: null,
+    stdout: stdout.bytes.toString(),
+    bytes: stdout.bytes,
+    stderr: stderr.bytes.toString(),
+  };
+}
+
+class Collected extends Writable {
+  bytes = Buffer.alloc(0);
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.bytes = Buffer.concat([this.bytes, chunk]);
+    done();
+  }
 }
 
 /** A folder that is gone when the test file is done. */

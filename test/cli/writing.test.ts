@@ -4,13 +4,13 @@ import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { type Ran, start, stele, temporaryFolder } from './run-stele.ts';
+import { type Ran, start, steleHere, temporaryFolder } from './run-stele.ts';
 
 const folder = temporaryFolder();
 const at = (...names: string[]) => join(folder, ...names);
 
 async function ok(args: readonly string[], input = ''): Promise<Ran> {
-  const ran = await stele(args, { input });
+  const ran = await steleHere(args, { input });
   assert.equal(ran.status, 0, `stele ${args.join(' ')}: ${ran.stderr}${ran.stdout}`);
   return ran;
 }
@@ -37,7 +37,7 @@ test('init makes a log that readers can use, and made again changes nothing (COR
   const before = bytes();
   const again = await ok(['init', dir, '--origin', 'log.example/made', '--json']);
   assert.deepEqual([JSON.parse(again.stdout).created, JSON.parse(again.stdout).vkey], [false, vkey]);
-  const other = await stele(['init', dir, '--origin', 'log.example/other']);
+  const other = await steleHere(['init', dir, '--origin', 'log.example/other']);
   assert.deepEqual([other.status, other.stdout], [2, '']);
   assert.match(other.stderr, /origin is log\.example\/made/);
   assert.deepEqual(bytes(), before);
@@ -52,8 +52,8 @@ test('init into other stores writes where they are, and an emptied store is neve
   assert.equal(JSON.parse(readFileSync(at('www', 'log.json'), 'utf8')).url, 'https://log.example/apart');
   const checkpoint = readFileSync(at('www', 'checkpoint'));
   renameSync(at('state'), at('state-lost'));
-  const again = await stele(['init', dir, '--origin', 'log.example/apart']);
-  const refused = await stele(['init', dir, '--origin', 'log.example/apart', ...stores]);
+  const again = await steleHere(['init', dir, '--origin', 'log.example/apart']);
+  const refused = await steleHere(['init', dir, '--origin', 'log.example/apart', ...stores]);
   assert.deepEqual([again.status, refused.status], [2, 2]);
   assert.match(refused.stderr, /recover/);
   assert.deepEqual(readFileSync(at('www', 'checkpoint')), checkpoint);
@@ -91,10 +91,10 @@ test('a running sequencer answers who waits, keeps others out, and drains when i
   const again = await ok(['add', '-C', dir, '--lines', '-', '--wait', '--json'], 'line 7\nline 7\nnew\n');
   assert.deepEqual(JSON.parse(again.stdout), [7, 7, 1_000]);
 
-  const second = await stele(['sequence', '-C', dir]);
+  const second = await steleHere(['sequence', '-C', dir]);
   assert.equal(second.status, 3);
   assert.match(second.stderr, new RegExp(`${service.child.pid}\\b`));
-  const [gc, freeze] = await Promise.all([stele(['gc', '-C', dir, '--json']), stele(['freeze', '-C', dir])]);
+  const [gc, freeze] = await Promise.all([steleHere(['gc', '-C', dir, '--json']), steleHere(['freeze', '-C', dir])]);
   assert.deepEqual([gc.status, JSON.parse(gc.stdout).error.code, freeze.status], [3, 'locked', 3]);
 
   await ok(['add', '-C', dir, '--lines', '-'], 'the last one\n');
@@ -120,7 +120,7 @@ test('a killed sequencer frees its lock at once, and a waiting one takes over', 
 
 test('who waits where nobody sequences is told so, with exit status 3, and the entries stay', async () => {
   const { dir } = await newLog('nobody');
-  const waited = await stele(['add', '-C', dir, '--lines', '-', '--wait', '--timeout', '50ms'], { input: 'x\n' });
+  const waited = await steleHere(['add', '-C', dir, '--lines', '-', '--wait', '--timeout', '50ms'], { input: 'x\n' });
   assert.deepEqual([waited.status, waited.stdout], [3, '']);
   assert.match(waited.stderr, /stele sequence/);
   const once = await ok(['sequence', '-C', dir, '--once', '--json']);
@@ -139,7 +139,7 @@ test('a file that can be no entry is refused before anything is submitted (LIMIT
     [['--lines', at('too-much')], 2],
   ];
   for (const [args, status] of cases)
-    assert.equal((await stele(['add', '-C', dir, ...args])).status, status, args.join(' '));
+    assert.equal((await steleHere(['add', '-C', dir, ...args])).status, status, args.join(' '));
   const once = await ok(['sequence', '-C', dir, '--once', '--json']);
   assert.equal(JSON.parse(once.stdout).size, 0);
 });
@@ -150,7 +150,7 @@ test('a frozen log takes nothing more, says so, and is read as before', async ()
   const frozen = await ok(['freeze', '-C', dir, '--json']);
   assert.deepEqual([JSON.parse(frozen.stdout).frozen, JSON.parse(frozen.stdout).size], [true, 1]);
   await ok(['add', '-C', dir, '--lines', '-'], 'too late\n');
-  const once = await stele(['sequence', '-C', dir, '--once']);
+  const once = await steleHere(['sequence', '-C', dir, '--once']);
   assert.equal((await ok(['get', dir, '0'])).stdout, 'kept');
   assert.equal(JSON.parse((await ok(['checkpoint', dir, '--json'])).stdout).size, 1);
   assert.ok(once.status === 0 || once.status === 2, once.stderr);
@@ -163,10 +163,10 @@ test('a log that lost its private store is refused by the sequencer, and recover
   const healthy = await ok(['recover', '-C', dir, '--json']);
   assert.deepEqual(JSON.parse(healthy.stdout).writes, []);
   rmSync(join(dir, 'private/journal'), { recursive: true });
-  const refused = await stele(['sequence', '-C', dir, '--once']);
+  const refused = await steleHere(['sequence', '-C', dir, '--once']);
   assert.equal(refused.status, 2);
   assert.match(refused.stderr, /stele recover/);
-  const found = await stele(['recover', '-C', dir, '--json']);
+  const found = await steleHere(['recover', '-C', dir, '--json']);
   assert.equal(found.status, 1, found.stdout + found.stderr);
   assert.ok(JSON.parse(found.stdout).writes.length > 0);
 });
@@ -175,24 +175,24 @@ test('the signer key is needed by writers alone, from a file, or from the enviro
   const { dir, vkey } = await newLog('keys');
   const key = readFileSync(join(dir, 'key'), 'utf8').trim();
   chmodSync(join(dir, 'key'), 0o644);
-  const open = await stele(['sequence', '-C', dir, '--once']);
+  const open = await steleHere(['sequence', '-C', dir, '--once']);
   assert.equal(open.status, 2);
   assert.match(open.stderr, /chmod 600/);
   await ok(['sequence', '-C', dir, '--once', '--allow-open-key']);
   rmSync(join(dir, 'key'));
   await ok(['checkpoint', dir]);
   assert.equal((await ok(['key', 'show', '-C', dir])).stdout.trim(), vkey);
-  assert.equal((await stele(['sequence', '-C', dir, '--once'])).status, 2);
-  assert.equal((await stele(['sequence', '-C', dir, '--once'], { env: { STELE_KEY: key } })).status, 0);
+  assert.equal((await steleHere(['sequence', '-C', dir, '--once'])).status, 2);
+  assert.equal((await steleHere(['sequence', '-C', dir, '--once'], { env: { STELE_KEY: key } })).status, 0);
   const foreign = readFileSync(at('made', 'key'), 'utf8').trim();
-  assert.equal((await stele(['sequence', '-C', dir, '--once'], { env: { STELE_KEY: foreign } })).status, 2);
+  assert.equal((await steleHere(['sequence', '-C', dir, '--once'], { env: { STELE_KEY: foreign } })).status, 2);
 });
 
 test('serve serves a log to readers by URL until it is told to stop', async () => {
   const { dir, vkey } = await newLog('served');
   await ok(['add', '-C', dir, '--lines', '-'], 'over\nHTTP\n');
   await ok(['sequence', '-C', dir, '--once']);
-  const closed = await stele(['serve', '-C', dir, '--listen', '0.0.0.0:0']);
+  const closed = await steleHere(['serve', '-C', dir, '--listen', '0.0.0.0:0']);
   assert.equal(closed.status, 2);
   assert.match(closed.stderr, /--public/);
   const service = start(['serve', '-C', dir, '--listen', '127.0.0.1:0']);

@@ -53,8 +53,10 @@ const kinds: Record<string, Damage> = {
 test('fsck accepts the vector logs, and says what it read', async () => {
   const { trees } = JSON.parse(readFileSync(join(vectors, 'trees.json'), 'utf8'));
   for (const { folder, objectsIn, logKey, size, root, origin } of trees) {
-    if (objectsIn !== 'folder') continue;
     const store = vectorStore(folder);
+    const { object } = store;
+    // Of the largest only the checkpoint is given; its entries are those of `large`.
+    if (objectsIn === 'manifest') store.object = (key) => object(key) ?? large.object(key);
     const report = await fsck(store, parseVerifierKey(logKey.vkey));
     assert.deepEqual(
       { ...report, root: Buffer.from(report.root).toString('base64') },

@@ -331,6 +331,17 @@ test('a tile proven under one checkpoint proves nothing under a forked one', asy
   assert.equal(Buffer.from(await reader.entry(5, forked)).toString(), 'other 2');
   store.object = (key) => log.object(key);
   assert.equal(Buffer.from(await reader.entry(5, checkpoint)).toString(), 'leaf 5');
+
+  // Nor does one that is being read for the other: both right edges are known, then both ask for tile/0/000 at once.
+  const fresh = readerOf(store);
+  await fresh.rootAt(600, checkpoint);
+  store.object = (key) => fork.object(key);
+  await fresh.rootAt(600, forked);
+  const both = await Promise.allSettled([fresh.inclusionProof(5, forked), fresh.inclusionProof(5, checkpoint)]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
 });
 
 test('an aborted reader stops between retries and between bundles', async () => {

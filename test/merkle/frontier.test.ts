@@ -82,6 +82,22 @@ suite('frontier', () => {
     }
   });
 
+  test('subtrees may follow each other in any order that fits, and complete larger ones', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: 8 }), { maxLength: 40 }), (levels) => {
+        const frontier = Frontier.empty();
+        for (const wanted of levels) {
+          let level = wanted;
+          while (frontier.size % 2 ** level !== 0) level--;
+          if (frontier.size + 2 ** level > 1500) break;
+          frontier.appendSubtree(level, naive.hash(frontier.size, frontier.size + 2 ** level));
+          assert.deepEqual(frontier.root(), naive.hash(0, frontier.size), `size ${frontier.size}`);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test('a subtree is refused where it cannot begin', () => {
     const frontier = Frontier.empty();
     frontier.append(packedLeaves(0, 6));

@@ -222,7 +222,9 @@ suite('vectors', () => {
     const small = new Tree(oneByteLeaves(130));
     for (let end = 0; end <= 130; end++) {
       for (let start = 0; start <= end; start++) {
-        if (isValidSubtree(start, end)) lines.update(`[${start}, ${end}) ${hex(small.hash({ start, end }))}\n`);
+        // The digest was made where the empty range counts as a subtree, too, which SUB-1 refuses: its hash is known.
+        if (start !== end && !isValidSubtree(start, end)) continue;
+        lines.update(`[${start}, ${end}) ${hex(small.hash({ start, end }))}\n`);
       }
     }
     assert.equal(lines.digest('hex'), subtrees.vec1.hashes);
@@ -234,8 +236,10 @@ suite('vectors', () => {
     for (let size = 0; size <= 130; size++) {
       for (let end = 0; end <= size; end++) {
         for (let start = 0; start <= end; start++) {
-          if (!isValidSubtree(start, end)) continue;
-          const proof = subtreeRanges(start, end, size).map((range) => hex(small.hash(range)));
+          // Here too the empty range counts, and its proof is empty.
+          if (start !== end && !isValidSubtree(start, end)) continue;
+          const ranges = start === end ? [] : subtreeRanges(start, end, size);
+          const proof = ranges.map((range) => hex(small.hash(range)));
           lines.update(`${[`[${start}, ${end}) ${size}`, ...proof].join(' ')}\n`);
         }
       }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -68,13 +69,33 @@ test('a clock that steps back changes no order within a process (CLOCK-2)', () =
 
 test('receive gives about as many bytes as asked for, and one item at least', async (t) => {
   const dir = await spoolPath(t);
-  const queue = await spoolFor(t, dir);
   for (let i = 0; i < 4; i++) await submitToSpool(dir, [text(`${i}${'x'.repeat(1_000)}`)]);
+  // Opened now, so that no news of the above ends the wait below.
+  const clock = new ManualClock();
+  const queue = await spoolFor(t, dir, clock);
   assert.equal((await queue.receive(2_500)).length, 2);
   assert.equal((await queue.receive(1)).length, 1);
-  // There is more where that came from, so nobody is told to wait.
   await queue.wait(forever);
+  assert.deepEqual(clock.asked, [], 'nobody is told to wait while there is more');
   assert.equal((await queue.receive(MIB)).length, 1);
+});
+
+test('what has been looked at is no news any more: an idle queue sleeps', async (t) => {
+  const dir = await spoolPath(t);
+  const clock = new ManualClock();
+  const queue = await spoolFor(t, dir, clock);
+  await submitToSpool(dir, [text('a')]);
+  await queue.answer(answersFor(await receiveAll(queue)));
+  // The system may still have news of the removal to tell; it must run out of them.
+  const stop = new AbortController();
+  for (let looks = 0; clock.asked.length === 0; looks++) {
+    assert.ok(looks < 1_000, 'the queue never sleeps');
+    await receiveAll(queue);
+    const waiting = queue.wait(stop.signal);
+    if (clock.asked.length > 0) stop.abort();
+    await waiting;
+    await systemClock.sleep(1);
+  }
 });
 
 test('what was delivered and not answered comes again, after a redelivery and after a restart (CRASH-5)', async (t) => {
@@ -269,6 +290,34 @@ test('a backlog beyond what is held in memory is taken in order, a part at a tim
     for (const name of part) taken.add(name);
   }
   assert.equal(taken.size, names.length);
+});
+
+test('a listing holds the first items of every submitter without a gap, whatever appears while it is made', async (t) => {
+  const dir = await spoolPath(t);
+  await (await spoolFor(t, dir)).close();
+  const folder = join(dir, 'new');
+  const place = (name: string): void => writeFileSync(join(folder, name), '');
+  // More than one system call reads, so that a reading has a middle.
+  for (let i = 0; i < 3_000; i++) place(nameOf('0'.repeat(64)));
+  const submitters = ['00000000000000aa', '00000000000000bb'].map((name) => {
+    const next = itemNamer(systemClock.now, name);
+    return { name, items: Array.from({ length: 200 }, () => next('0'.repeat(64))) };
+  });
+  // Called for every name of a reading: one submitter strikes in the middle of the first, one in that of the second.
+  let names = 0;
+  const whileReading = new Set<string>();
+  whileReading.has = () => {
+    names += 1;
+    if (names === 1_500) submitters[0]?.items.forEach(place);
+    if (names === 4_900) submitters[1]?.items.forEach(place);
+    return false;
+  };
+  const listed = await listItems(folder, whileReading, 65_536);
+  assert.ok(names > 4_900);
+  for (const { name, items } of submitters) {
+    const seen = listed.filter((item) => item.includes(`-${name}-`));
+    assert.deepEqual(seen, items.slice(0, seen.length));
+  }
 });
 
 test('a submission wakes the sequencer although the next poll is an hour away', async (t) => {

@@ -8,7 +8,7 @@ import { type ExitStatus, NO, YES } from '../exit-codes.ts';
 import { readInput, readStream } from '../files.ts';
 import { splitLines } from '../lines.ts';
 import { openConfiguredLog } from '../reading.ts';
-import { stopSignal } from '../stopping.ts';
+import { listenForStop } from '../stopping.ts';
 import { type Context, defineVerb } from '../verb.ts';
 import { awaitAnswers, type Submitted, submitted } from '../waiting.ts';
 import { queueFolder } from '../writing.ts';
@@ -125,10 +125,15 @@ async function printIndices(
   { output, environment }: Context,
 ): Promise<ExitStatus> {
   const { reader } = await openConfiguredLog(config, undefined, environment);
-  const signal = stopSignal();
+  using stop = listenForStop();
   const all: (number | null)[] = [];
   let refusals = 0;
-  for await (const outcomes of awaitAnswers(items, { queue: queueFolder(config), reader, timeoutMs, signal })) {
+  for await (const outcomes of awaitAnswers(items, {
+    queue: queueFolder(config),
+    reader,
+    timeoutMs,
+    signal: stop.signal,
+  })) {
     for (const outcome of outcomes) {
       if ('refused' in outcome) {
         refusals += 1;

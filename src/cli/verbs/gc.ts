@@ -4,7 +4,7 @@ import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
 import { parseDuration } from '../quantities.ts';
-import { stopSignal } from '../stopping.ts';
+import { listenForStop } from '../stopping.ts';
 import { defineVerb } from '../verb.ts';
 import { openForWriting } from '../writing.ts';
 
@@ -29,6 +29,7 @@ export default defineVerb({
     const graceMs = parseDuration('--grace', args.grace);
     const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
     const config = await loadConfig(args.dir, environment);
+    using stop = listenForStop();
     const log = await openForWriting(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
@@ -40,7 +41,7 @@ export default defineVerb({
         ...log,
         clock: systemClock,
         graceMs,
-        signal: stopSignal(),
+        signal: stop.signal,
         onProgress: (count) => output.progress(`${count} deleted`),
       });
       output.result(`deleted ${deleted}, kept ${kept} partial tiles and bundles at size ${checkpoint.size}\n`, {

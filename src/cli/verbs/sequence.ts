@@ -4,7 +4,7 @@ import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
-import { stopSignal } from '../stopping.ts';
+import { listenForStop } from '../stopping.ts';
 import { defineVerb } from '../verb.ts';
 import { ONE_SHOT_ATTEMPTS, openForWriting, openQueue, sequencerSettings } from '../writing.ts';
 
@@ -28,7 +28,7 @@ export default defineVerb({
   async run(args, { output, environment }) {
     const config = await loadConfig(args.dir, environment, args);
     const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
-    const stop = stopSignal();
+    using stop = listenForStop();
     const log = await openForWriting(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
@@ -47,7 +47,7 @@ export default defineVerb({
           onRetry: (what, error, attempt) => output.note(`${what} failed (${attempt}), trying again: ${error.message}`),
         });
         output.note(`sequencing ${config.origin} from size ${sequencer.published.size}`);
-        const report = args.once ? await sequencer.drain() : await sequencer.run(stop);
+        const report = args.once ? await sequencer.drain() : await sequencer.run(stop.signal);
         const { size, appended, duplicates, refused } = report;
         output.note(`stopped at size ${size}: ${appended} appended, ${duplicates} duplicates, ${refused} refused`);
         output.result('', { size, appended, duplicates, refused });

@@ -3,7 +3,7 @@ import { openReadableStore } from '../../store/index.ts';
 import { DIR } from '../arguments.ts';
 import { loadConfig, storeUrl } from '../config.ts';
 import { YES } from '../exit-codes.ts';
-import { untilStopped } from '../stopping.ts';
+import { listenForStop } from '../stopping.ts';
 import { defineVerb } from '../verb.ts';
 
 export default defineVerb({
@@ -24,7 +24,7 @@ export default defineVerb({
   ],
   async run({ dir, listen, public: isPublic }, { output, environment }) {
     const config = await loadConfig(dir, environment);
-    const stopped = untilStopped();
+    using stop = listenForStop();
     const server = await serveLog({
       store: openReadableStore(storeUrl(config, 'public')),
       listen: parseListenAddress(listen),
@@ -32,7 +32,7 @@ export default defineVerb({
       onError: (error, target) => output.note(`stele: GET ${target}: ${String(error)}`),
     });
     output.event(`serving ${config.origin} on ${server.url}`, { origin: config.origin, url: server.url });
-    await stopped;
+    await stop.stopped;
     await server.close();
     return YES;
   },
