@@ -65,7 +65,7 @@ async function openSwept(url: string): Promise<ObjectStore> {
 }
 
 /** The folder of the private store: it holds the lock and the queue. Throws `config` for a store that is no folder. */
-export function privateFolder(config: LogConfig): string {
+export function privateFolder(config: Pick<LogConfig, 'dir' | 'stores'>): string {
   const url = storeUrl(config, 'private');
   if (!url.startsWith('file:')) {
     throw new SteleError(

@@ -25,9 +25,20 @@ export interface SignedCheckpoint extends Checkpoint {
   readonly signatures: readonly NoteSignature[];
 }
 
-/** The text of the note, with its final LF. */
+/**
+ * The text of the note, with its final LF. Throws `malformed` or `limit` for what no reader would take for this very
+ * checkpoint: a log signs whatever comes out of here, and cannot take it back.
+ */
 export function formatCheckpoint({ origin, size, root, extensions }: Checkpoint): Uint8Array {
-  return utf8(`${[origin, String(size), toBase64(root), ...extensions].join('\n')}\n`);
+  const text = utf8(`${[origin, String(size), toBase64(root), ...extensions].join('\n')}\n`);
+  const read = parseCheckpoint(text);
+  if (read.origin !== origin || read.extensions.length !== extensions.length) {
+    throw new SteleError(
+      'malformed',
+      `checkpoint: ${JSON.stringify(origin)} or an extension line is not one line of text`,
+    );
+  }
+  return text;
 }
 
 /** Reads a note's text. Throws `malformed` naming the line, `limit` for a size above 2^53−1. */

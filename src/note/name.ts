@@ -8,7 +8,7 @@ const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3
 const CONTROL = /[\0-\x1f]/;
 
 export function isKeyName(name: string): boolean {
-  return name !== '' && !name.includes('+') && !SPACE.test(name) && !CONTROL.test(name);
+  return name !== '' && name.isWellFormed() && !name.includes('+') && !SPACE.test(name) && !CONTROL.test(name);
 }
 
 /**

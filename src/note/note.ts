@@ -29,11 +29,12 @@ export interface Note {
 export interface OpenedNote extends Note {
   /** One for each known key that signed, in order. */
   readonly verified: readonly NoteSignature[];
-  /** Lines of keys that are not known: nothing is said about them. */
+  /** Lines of keys that are not known, without repeats: nothing is said about them. */
   readonly unverified: readonly NoteSignature[];
 }
 
 const DASH = '— ';
+const LF = 0x0a;
 
 /** Reads a note without verifying anything. Throws `malformed`, or `limit` beyond the bounds above. */
 export function parseNote(bytes: Uint8Array): Note {
@@ -70,7 +71,8 @@ function parseSignature(line: string): NoteSignature {
 
 /**
  * Verifies a note against the known keys. Throws `invalid-proof` when a known key's line does not verify (NOTE-6),
- * `unverified` when no known key has signed (NOTE-7), `malformed`, `limit`.
+ * `unverified` when no known key has signed (NOTE-7), `config` when two of the known keys share name and id, so that a
+ * line could be either's (NOTE-5), `malformed`, `limit`.
  */
 export function openNote(bytes: Uint8Array, verifiers: readonly Verifier[]): OpenedNote {
   const note = parseNote(bytes);
@@ -80,8 +82,9 @@ export function openNote(bytes: Uint8Array, verifiers: readonly Verifier[]): Ope
   for (const signature of note.signatures) {
     const verifier = verifiers.find(({ name, keyId }) => name === signature.name && keyId === signature.keyId);
     if (verifier === undefined) {
-      unverified.push(signature);
+      if (!unverified.some(({ line }) => line === signature.line)) unverified.push(signature);
     } else if (!seen.has(verifier)) {
+      refuseAmbiguous(verifier, verifiers);
       seen.add(verifier); // of repeated lines the first one speaks (NOTE-9)
       if (!verifier.verify(note.text, signature.signature)) {
         throw new SteleError(
@@ -98,13 +101,23 @@ export function openNote(bytes: Uint8Array, verifiers: readonly Verifier[]): Ope
   throw new SteleError('unverified', `note: not signed by ${wanted}, but by ${found}`);
 }
 
+function refuseAmbiguous({ name, keyId, vkey }: Verifier, verifiers: readonly Verifier[]): void {
+  if (!verifiers.some((other) => other.name === name && other.keyId === keyId && other.vkey !== vkey)) return;
+  throw new SteleError('config', `two different keys are called ${name} (${hexId(keyId)}): leave one out`);
+}
+
 /** The note as bytes: what `parseNote` read, byte for byte. */
 export function formatNote({ text, signatures }: Note): Uint8Array {
   return utf8(`${fromUtf8(text)}\n${signatures.map(({ line }) => `${line}\n`).join('')}`);
 }
 
-/** Signs a text, which ends in LF, with every signer, in order. */
+/**
+ * Signs a text, which ends in LF, with every signer, in order. Throws `malformed` or `limit` for what no reader would
+ * accept.
+ */
 export async function signNote(text: Uint8Array, signers: readonly Signer[]): Promise<Uint8Array> {
+  // Without it the text's own last line would be read as a signature, of a shorter text.
+  if (text.at(-1) !== LF) throw new SteleError('malformed', 'note: the text to sign does not end in a newline');
   const lines: string[] = [];
   for (const signer of signers) {
     const signature = await signer.sign(text);
@@ -120,12 +133,15 @@ export async function signNote(text: Uint8Array, signers: readonly Signer[]): Pr
 
 /**
  * The first note with the signature lines of the second that it does not have yet, in order. Throws `conflict` when the
- * texts differ.
+ * texts differ, `limit` when the lines together are more than a reader accepts (NOTE-8).
  */
 export function addSignatures(note: Uint8Array, other: Uint8Array): Uint8Array {
   const [one, two] = [parseNote(note), parseNote(other)];
   if (fromUtf8(one.text) !== fromUtf8(two.text)) throw new SteleError('conflict', 'signatures of two different texts');
   const lines = new Set(one.signatures.map(({ line }) => line));
   const added = two.signatures.filter(({ line }) => !lines.has(line));
-  return added.length === 0 ? note : formatNote({ text: one.text, signatures: [...one.signatures, ...added] });
+  if (added.length === 0) return note;
+  const merged = formatNote({ text: one.text, signatures: [...one.signatures, ...added] });
+  parseNote(merged);
+  return merged;
 }

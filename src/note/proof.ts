@@ -22,11 +22,17 @@ export interface Proof {
   readonly checkpoint: Uint8Array;
 }
 
+/** The proof file. Throws `malformed` or `limit` for what `parseProof` would refuse. */
 export function formatProof({ index, hashes, extra, checkpoint }: Proof): Uint8Array {
   const lines = [HEADER];
   if (extra !== undefined) lines.push(`extra ${toBase64(extra)}`);
   lines.push(`index ${index}`, ...hashes.map(toBase64));
-  return Uint8Array.from([...utf8(`${lines.join('\n')}\n\n`), ...checkpoint]);
+  const head = utf8(`${lines.join('\n')}\n\n`);
+  const bytes = new Uint8Array(head.length + checkpoint.length);
+  bytes.set(head);
+  bytes.set(checkpoint, head.length);
+  parseProof(bytes);
+  return bytes;
 }
 
 /** Reads a proof file; nothing in it is verified. Throws `malformed` naming the line, `limit`. */

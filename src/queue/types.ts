@@ -13,7 +13,10 @@ export type EntryOutcome = { readonly index: number; readonly duplicate: boolean
 
 /** The answer to an item, left behind when it leaves the queue. */
 export interface Receipt {
-  /** One outcome per entry, in order. */
+  /**
+   * One outcome per entry, in order. An item that could not even be read is refused as a whole: a single refusal, whatever
+   * the number of its entries.
+   */
   readonly outcomes: readonly EntryOutcome[];
   /** Size of a published tree that contains every index above. */
   readonly treeSize: number;

@@ -1,11 +1,11 @@
 /** `stele gc`: deletes partial tiles and bundles whose full ones are served (TILES-13), after a grace. */
 
-import { isSteleError } from '../errors.ts';
 import type { SignedCheckpoint, Verifier } from '../note/index.ts';
 import type { Clock } from '../queue/index.ts';
 import type { ObjectStore } from '../store/index.ts';
-import { isSuperseded, parseTilePath, TILE_WIDTH, type Tile, tilePath } from '../tiles/index.ts';
+import { isSuperseded, TILE_WIDTH, tilePath } from '../tiles/index.ts';
 import { requireCheckpoint } from './checkpoints.ts';
+import { listTiles } from './list-tiles.ts';
 
 export interface CollectRequest {
   readonly publicStore: ObjectStore;
@@ -31,10 +31,8 @@ export async function collectPartials(request: CollectRequest): Promise<CollectR
   let deleted = 0;
   let kept = 0;
   let full: { key: string; modified: number } | undefined;
-  for await (const { key, modified } of publicStore.list('tile/')) {
+  for await (const { key, modified, tile } of listTiles(publicStore)) {
     if (signal?.aborted) break;
-    const tile = parseTile(key);
-    if (tile === undefined) continue; // a stranger's file is not ours to delete
     if (tile.width === TILE_WIDTH) {
       full = { key, modified }; // in key order, the partials of a tile follow the full one
       continue;
@@ -49,13 +47,4 @@ export async function collectPartials(request: CollectRequest): Promise<CollectR
     }
   }
   return { deleted, kept, checkpoint };
-}
-
-function parseTile(key: string): Tile | undefined {
-  try {
-    return parseTilePath(key);
-  } catch (error) {
-    if (isSteleError(error)) return undefined;
-    throw error;
-  }
 }

@@ -4,7 +4,7 @@
  * `commitRecord` is the only caller of that create. It reads top to bottom as the argument that history stays unique.
  */
 
-import { isSteleError, SteleError } from '../errors.ts';
+import { isSteleError } from '../errors.ts';
 import { equalBytes } from '../merkle/index.ts';
 import type { Verifier } from '../note/index.ts';
 import { metaFor, type ObjectStore, type StagedObject } from '../store/index.ts';
@@ -106,12 +106,4 @@ async function createOrRead(
     if (found === undefined) continue;
     return equalBytes(found.bytes, bytes) ? undefined : found;
   }
-}
-
-/** The typed answer to whoever wants to append to a frozen log. */
-export function frozenError(origin: string): SteleError {
-  return new SteleError(
-    'frozen',
-    `the log ${origin} is frozen: nothing can be appended; its successor, if any, is named by its operator`,
-  );
 }

@@ -40,6 +40,11 @@ export function encodeDescription(description: LogDescription): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(description, undefined, 2)}\n`);
 }
 
+/** The id as journal records have it, 16 bytes. */
+export function idBytes({ id }: LogDescription): Uint8Array {
+  return Uint8Array.from(id.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+}
+
 /** A store's log.json, or undefined where there is none. */
 export async function readDescription(store: ReadableStore): Promise<LogDescription | undefined> {
   const object = await store.get(DESCRIPTION_KEY, { maxBytes: MAX_BYTES });

@@ -2,7 +2,7 @@
 
 import { SteleError } from '../errors.ts';
 import { EMPTY_ROOT } from '../merkle/index.ts';
-import { formatCheckpoint, type SignedCheckpoint, type Signer, signNote, type Verifier } from '../note/index.ts';
+import { formatCheckpoint, type SignedCheckpoint, type Signer, signNote, type Verifier, validateOrigin } from '../note/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { readCheckpoint, replaceCheckpoint, requireCheckpoint } from './checkpoints.ts';
 import { createDescription, type LogDescription, readDescription } from './description.ts';
@@ -27,10 +27,12 @@ export interface InitResult {
 
 /**
  * Creates the log, in two empty stores, or completes an interrupted creation. Throws `refused` for stores that hold
- * anything of a log already but not all of its beginning: an existing history is never reset (CORRUPT-3).
+ * anything of a log already but not all of its beginning: an existing history is never reset (CORRUPT-3). Throws
+ * `config` for a key whose name no log should have.
  */
 export async function initLog(request: InitRequest): Promise<InitResult> {
   const { publicStore, privateStore, signer, verifier, url, random } = request;
+  validateOrigin(signer.name);
   const existing = { public: await readDescription(publicStore), private: await readDescription(privateStore) };
   const known = existing.private ?? existing.public;
   if (existing.public !== undefined && existing.private !== undefined && existing.public.id !== existing.private.id) {

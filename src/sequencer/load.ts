@@ -120,7 +120,8 @@ function adoptMovedCheckpoint(state: LogState, start: StoredCheckpoint, now: Sto
   settlePublished(state, { ...now, at: state.published.at });
 }
 
-async function listJournal(privateStore: ObjectStore): Promise<number[]> {
+/** The base sizes that the keys of the journal name, ascending. */
+export async function listJournal(privateStore: ObjectStore): Promise<number[]> {
   const bases: number[] = [];
   for await (const { key } of privateStore.list(JOURNAL)) {
     const base = parseRecordKey(key);

@@ -11,7 +11,7 @@ import type { Answer, Clock, QueueItem, SubmissionQueue } from '../queue/index.t
 import type { ObjectStore } from '../store/index.ts';
 import { delivery, refusal } from './batch.ts';
 import { Committer } from './committer.ts';
-import { readSharedDescription } from './description.ts';
+import { idBytes, readSharedDescription } from './description.ts';
 import { load } from './load.ts';
 import type { Cosign } from './publish.ts';
 import { type Publication, Publisher, type Shared } from './publisher.ts';
@@ -74,7 +74,7 @@ export class Sequencer {
         `the key signs for ${deps.signer.name}, the log in ${deps.publicStore.url} is ${description.origin}`,
       );
     }
-    const logId = Uint8Array.from(description.id.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+    const logId = idBytes(description);
     const state = await load({ ...deps, logId, dedupWindow: deps.settings.dedupWindow });
     return new Sequencer(deps, logId, state);
   }

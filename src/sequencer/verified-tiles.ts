@@ -13,6 +13,7 @@ import {
   tileOfNode,
   tilePath,
 } from '../tiles/index.ts';
+import { inOrder } from './in-order.ts';
 
 const corrupt = (key: string, what: string): SteleError =>
   new SteleError('corrupt', `${key} ${what}; nothing was written, see \`stele fsck\` and \`stele recover\``);
@@ -52,7 +53,17 @@ export async function readEdgeBundle(
   const width = size % TILE_WIDTH;
   if (width === 0) return { bytes: new Uint8Array(), spans: new Uint32Array() };
   const n = Math.floor(size / TILE_WIDTH);
-  const key = tilePath({ level: 'entries', n, width });
+  return readBundle(store, { level: 'entries', n, width }, edge.tileBytes({ level: 0, n, width }));
+}
+
+/** A bundle whose entries have these (verified, packed) leaf hashes. Throws `corrupt`. */
+export async function readBundle(
+  store: ReadableStore,
+  tile: Tile,
+  leafHashes: Uint8Array,
+): Promise<{ bytes: Uint8Array; spans: Uint32Array }> {
+  const { width } = tile;
+  const key = tilePath(tile);
   const object = await store.get(key, { maxBytes: MAX_BUNDLE_SIZE });
   if (object === undefined) throw corrupt(key, `is missing from ${store.url}`);
   let spans: Uint32Array;
@@ -64,7 +75,7 @@ export async function readEdgeBundle(
       `of ${store.url} is not a bundle of ${width} entries: ${cause instanceof Error ? cause.message : cause}`,
     );
   }
-  if (!equalBytes(hashLeaves(object.bytes, spans), edge.tileBytes({ level: 0, n, width }))) {
+  if (!equalBytes(hashLeaves(object.bytes, spans), leafHashes)) {
     throw corrupt(key, `of ${store.url} does not hash to its tile`);
   }
   return { bytes: object.bytes, spans };
@@ -86,27 +97,15 @@ export class VerifiedTiles {
 
   /** Leaf hashes of entries [start, end), a level-0 tile at a time, in order. */
   async *leafHashes(start: number, end: number): AsyncGenerator<{ start: number; hashes: Uint8Array }> {
-    const AHEAD = 32;
-    const ahead: Promise<{ start: number; hashes: Uint8Array }>[] = [];
-    let next = Math.floor(start / TILE_WIDTH);
-    const readNext = (): void => {
-      if (next * TILE_WIDTH >= end) return;
-      const from = Math.max(start, next * TILE_WIDTH);
-      const to = Math.min(end, (next + 1) * TILE_WIDTH);
-      const base = next * TILE_WIDTH;
-      const part = this.#tile(0, next, false).then((hashes) => ({
-        start: from,
-        hashes: hashes.subarray((from - base) * HASH_SIZE, (to - base) * HASH_SIZE),
-      }));
-      part.catch(() => {}); // awaited below, in order
-      ahead.push(part);
-      next += 1;
-    };
-    for (let k = 0; k < AHEAD; k++) readNext();
-    for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
-      yield await part;
-      readNext();
-    }
+    const READ_AHEAD = 32;
+    const tiles = { first: Math.floor(start / TILE_WIDTH), end: Math.ceil(end / TILE_WIDTH) };
+    yield* inOrder(tiles.first, tiles.end, READ_AHEAD, async (n) => {
+      const base = n * TILE_WIDTH;
+      const from = Math.max(start, base);
+      const to = Math.min(end, base + TILE_WIDTH);
+      const hashes = await this.#tile(0, n, false);
+      return { start: from, hashes: hashes.subarray((from - base) * HASH_SIZE, (to - base) * HASH_SIZE) };
+    });
   }
 
   /** The root of the tree when it had `size` entries. */

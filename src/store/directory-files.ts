@@ -2,12 +2,9 @@ import { changedNothing, errnoOf, noObject, outcomeUnknown, unreachable } from '
 import type { DirectoryFs } from './directory-fs.ts';
 import { readObject } from './directory-read.ts';
 import type { Folder } from './folder.ts';
-import { Folders } from './folders.ts';
+import { Folders, MAX_FOLDER_RACES } from './folders.ts';
 import { MOMENTARY_FOLDER } from './keys.ts';
 import { type StoreObserver, Temporaries } from './temporaries.ts';
-
-/** How often a name is tried again whose folder was removed, being empty, before the name was made in it. */
-const MAX_FOLDER_RACES = 5;
 
 /** A name in a folder that is in use, and has no doubtful names: `release` the folder when done. */
 export interface Place {

@@ -5,6 +5,9 @@ import { Folder, type FolderDeps } from './folder.ts';
 /** Folders kept open while nobody uses them. One holds up to 1,000 tiles, so these span 60 million entries. */
 const MAX_IDLE_FOLDERS = 256;
 
+/** How often a name is tried again whose folder was removed, being empty, before the name was made in it. */
+export const MAX_FOLDER_RACES = 5;
+
 /** The open folders of one directory store. Rejects with the system's own errors, or `corrupt`. */
 export class Folders {
   readonly #deps: FolderDeps;
@@ -90,19 +93,26 @@ export class Folders {
     if (name === undefined) {
       return this.#add(new Folder(this.#deps, path, '', undefined, await this.#deps.fs.openFolder(path)));
     }
-    const parent = await this.use(parts.slice(0, -1), make);
-    if (parent === undefined) {
-      return undefined;
-    }
-    try {
-      const fd = await this.#openDescriptor(path, name, parent, make);
-      if (fd === undefined) {
+    for (let attempt = 1; ; attempt++) {
+      const parent = await this.use(parts.slice(0, -1), make);
+      if (parent === undefined) {
         return undefined;
       }
-      parent.users++;
-      return this.#add(new Folder(this.#deps, path, name, parent, fd));
-    } finally {
-      this.release(parent);
+      try {
+        const fd = await this.#openDescriptor(path, name, parent, make);
+        if (fd === undefined) {
+          return undefined;
+        }
+        parent.users++;
+        return this.#add(new Folder(this.#deps, path, name, parent, fd));
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT' || attempt === MAX_FOLDER_RACES) {
+          throw error;
+        }
+        this.forget(parent);
+      } finally {
+        this.release(parent);
+      }
     }
   }
 
@@ -124,9 +134,6 @@ export class Folders {
     try {
       await parent.change(name, () => this.#deps.fs.makeFolder(path));
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') {
-        this.forget(parent);
-      }
       if (errnoOf(error) !== 'EEXIST') {
         throw error;
       }

@@ -47,6 +47,10 @@ const SQLITE_BUSY = 5;
 /** How soon a waiting process notices that the lock is free, in ms. */
 const RETRY_MS = 50;
 
+/** How long a refusal may take to find out the holder's name: a few writes of the holder's. */
+const NAME_TRIES = 10;
+const NAME_RETRY_MS = 20;
+
 /**
  * What keeps our locks ours. The kernel ties a lock to the process and the file: it is gone when the connection is
  * collected as garbage, and when this process opens and closes that file once more, by whatever means. So every
@@ -128,7 +132,7 @@ async function settleIn(connection: DatabaseSync, folder: string, verb: string):
 }
 
 async function lockedError(dir: string, folder: string, waitMs: number): Promise<LockedError> {
-  const holder = await readFile(`${folder}/holder`, 'utf8').then(parseHolder, () => undefined);
+  const holder = await holderOf(folder);
   const who =
     holder === undefined
       ? 'another process'
@@ -138,6 +142,33 @@ async function lockedError(dir: string, folder: string, waitMs: number): Promise
     `${dir} is locked: ${who} writes to this log${waited}; stop it, or wait for it longer (--lock-wait SECONDS)`,
     holder,
   );
+}
+
+/**
+ * Who holds a lock that is taken. A process that has just taken it may not have written its name yet; what is there
+ * then is nothing, or the name of one that was killed.
+ */
+async function holderOf(folder: string): Promise<LockHolder | undefined> {
+  for (let tries = 0; tries < NAME_TRIES; tries++) {
+    const holder = await readFile(`${folder}/holder`, 'utf8').then(parseHolder, () => undefined);
+    if (holder !== undefined && !isGone(holder)) {
+      return holder;
+    }
+    await setTimeout(NAME_RETRY_MS);
+  }
+  return undefined;
+}
+
+function isGone({ pid, host }: LockHolder): boolean {
+  if (host !== hostname()) {
+    return false;
+  }
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+  }
 }
 
 /** The name is for people to read: one that is not understood is no name. */

@@ -59,6 +59,22 @@ test('init into other stores writes where they are, and an emptied store is neve
   assert.deepEqual(readFileSync(at('www', 'checkpoint')), checkpoint);
 });
 
+test('init that is refused leaves nothing that a corrected one would stumble over', async () => {
+  const dir = at('corrected');
+  const refused = [
+    ['--origin', 'https://log.example/'],
+    ['--origin', 'log.example', '--private-store', 'https://log.example/'],
+    ['--origin', 'log.example', '--public-store', 'https://log.example/'],
+    ['--origin', 'log.example', '--public-store', at('same'), '--private-store', at('same')],
+    ['--origin', 'log.example', '--url', 'log.example'],
+  ];
+  for (const args of refused) {
+    const { status } = await steleHere(['init', dir, ...args]);
+    assert.deepEqual([status, existsSync(join(dir, 'stele.yaml'))], [2, false], args.join(' '));
+  }
+  await ok(['init', dir, '--origin', 'log.example']);
+});
+
 test('what is added is sequenced once, proven, verified offline, and known again when it is added again', async () => {
   const { dir, vkey } = await newLog('flow');
   writeFileSync(at('first'), 'first entry\n');

@@ -30,7 +30,8 @@ test('append.ts makes a log; follow.ts reads it over HTTP; verify-proof.ts check
   const vkey = /--vkey (\S+)/.exec(appended.stdout)?.[1] ?? '';
 
   const store = openReadableStore(pathToFileURL(join(folder, 'public')).href);
-  const server = await serveLog({ store, listen: '127.0.0.1:0' });
+  const listen = { host: '127.0.0.1', port: 0 };
+  const server = await serveLog({ store, listen, public: false, onError: assert.ifError });
   t.after(() => server.close());
   const followed = await example('follow.ts', server.url, vkey, '3');
   assert.match(followed.stdout, /0 → 3[\s\S]*0: hello[\s\S]*1: one[\s\S]*2: two/);

@@ -54,6 +54,8 @@ export interface Submitter {
   /** Lines it has printed: `ready`, then one per submission that was acknowledged. */
   readonly lines: string[];
   readonly ready: Promise<void>;
+  /** Resolves with the first acknowledgement. */
+  readonly acknowledged: Promise<void>;
   /** Resolves when it has ended, however that was. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
 }
@@ -64,11 +66,13 @@ export function startSubmitter(dir: string, name: string, count: number): Submit
   const child = spawn(process.execPath, [script, dir, name, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
   const ready = Promise.withResolvers<void>();
+  const acknowledged = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<{ code: number | null; signal: string | null }>();
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(line);
-    ready.resolve();
+    if (lines.length === 1) ready.resolve();
+    else acknowledged.resolve();
   });
   child.on('close', (code, signal) => ended.resolve({ code, signal }));
-  return { child, lines, ready: ready.promise, ended: ended.promise };
+  return { child, lines, ready: ready.promise, acknowledged: acknowledged.promise, ended: ended.promise };
 }

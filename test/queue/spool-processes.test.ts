@@ -13,7 +13,7 @@ function parse(item: QueueItem): { name: string; call: number }[] {
 }
 
 test('of eight processes that submit at once nothing is lost, doubled, or out of order', async (t) => {
-  const [processes, calls] = [8, 40];
+  const [processes, calls] = [8, 25];
   const dir = await spoolPath(t);
   const queue = await spoolFor(t, dir);
   const submitters = Array.from({ length: processes }, (_, i) => startSubmitter(dir, `p${i}`, calls));
@@ -55,9 +55,10 @@ test('of eight processes that submit at once nothing is lost, doubled, or out of
 test('a submitter killed at any moment leaves no torn item, and all that was acknowledged (CRASH-2)', async (t) => {
   const dir = await spoolPath(t);
   const acknowledged = new Set<string>();
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 8; round++) {
     const submitter = startSubmitter(dir, `r${round}`, 1_000_000);
-    await submitter.ready;
+    // Every other one early, perhaps before it has made the folders; the rest in full flight.
+    await (round % 2 === 0 ? submitter.ready : submitter.acknowledged);
     await systemClock.sleep(Math.random() * 40);
     submitter.child.kill('SIGKILL');
     assert.equal((await submitter.ended).signal, 'SIGKILL');
@@ -73,7 +74,7 @@ test('a submitter killed at any moment leaves no torn item, and all that was ack
     found.set(name, call);
   }
   assert.deepEqual(await namesIn(dir, 'bad'), []);
-  assert.ok(acknowledged.size > 0, 'every submitter was killed before it had submitted anything');
+  assert.ok(acknowledged.size >= 4, 'the test has not tested much');
   for (const line of acknowledged) {
     const [name = '', call] = line.split(' ');
     assert.ok(Number(call) <= (found.get(name) ?? -1), `${line} was acknowledged and is lost`);

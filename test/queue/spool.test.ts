@@ -1,26 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { isSteleError } from '../../src/errors.ts';
-import {
-  encodeSubmission,
-  MAX_ITEM_BYTES,
-  openSpool,
-  readReceipt,
-  submissionId,
-  submitToSpool,
-  systemClock,
-} from '../../src/queue/index.ts';
-import { itemNamer } from '../../src/queue/spool-folders.ts';
-import { listItems } from '../../src/queue/spool-listing.ts';
+import { openSpool, readReceipt, submitToSpool, systemClock } from '../../src/queue/index.ts';
 import { ManualClock } from './manual-clock.ts';
 import { answersFor, entriesOf, MIB, namesIn, receiveAll, spoolFor, spoolPath, text } from './spool-fixture.ts';
 
-const nameOf = itemNamer(systemClock.now, '00000000000000ff');
 const forever = new AbortController().signal;
 
 test('an item is delivered once, answered, and leaves with a receipt behind it', async (t) => {
@@ -52,18 +38,6 @@ test('items come in the order of the calls, also of calls that overlap', async (
   assert.deepEqual(
     entriesOf(await receiveAll(queue)).map(([first]) => first),
     entries,
-  );
-});
-
-test('a clock that steps back changes no order within a process (CLOCK-2)', () => {
-  fc.assert(
-    fc.property(fc.array(fc.nat({ max: 2 ** 45 }), { minLength: 2, maxLength: 30 }), (times) => {
-      let at = 0;
-      const name = itemNamer(() => times[at++] ?? 0, '00000000000000ff');
-      const names = times.map(() => name('0'.repeat(64)));
-      assert.deepEqual(names.toSorted(), names);
-      assert.equal(new Set(names).size, names.length);
-    }),
   );
 });
 
@@ -196,128 +170,6 @@ test('a refusal is not taken for the answer to the same bytes submitted again (D
   assert.equal(await readReceipt(dir, first?.id ?? ''), undefined);
   await queue.answer(answersFor(await queue.receive(MIB)));
   assert.equal((await readReceipt(dir, first?.id ?? ''))?.treeSize, 1);
-});
-
-test('files that are no items are set aside with the reason, unopened where they must be, and hold nobody up', async (t) => {
-  const dir = await spoolPath(t);
-  const queue = await spoolFor(t, dir);
-  const good = encodeSubmission([text('good')]);
-  const id = submissionId(good);
-  const place = async (name: string, bytes: Uint8Array): Promise<string> => {
-    await writeFile(join(dir, 'new', name), bytes);
-    return name;
-  };
-  const idOf = (digit: string): string => digit.repeat(64);
-  const torn = await place(nameOf(submissionId(good.subarray(0, 20))), good.subarray(0, 20));
-  const renamed = await place(nameOf(idOf('a')), good);
-  const empty = await place(nameOf(idOf('b')), new Uint8Array(0));
-  const large = await place(nameOf(idOf('c')), new Uint8Array(0));
-  await truncate(join(dir, 'new', large), MAX_ITEM_BYTES + 1);
-  const secret = join(dirname(dir), 'secret');
-  await writeFile(secret, good);
-  const linked = nameOf(id);
-  await symlink(secret, join(dir, 'new', linked));
-  const folder = nameOf(idOf('d'));
-  await mkdir(join(dir, 'new', folder));
-  const pipe = nameOf(idOf('e'));
-  execFileSync('mkfifo', [join(dir, 'new', pipe)]);
-  await place('stranger.txt', good);
-  await place('.hidden', good);
-  await submitToSpool(dir, [text('after')]);
-
-  const items = await receiveAll(queue);
-  assert.deepEqual(entriesOf(items), [['after']]);
-  assert.deepEqual((await namesIn(dir, 'new')).filter((name) => name !== '.hidden').length, 1);
-
-  const bad = await namesIn(dir, 'bad');
-  const why = async (name: string): Promise<string> => readFile(join(dir, 'bad', `${name}.why`), 'utf8');
-  assert.match(await why(torn), /do not start as a submission/);
-  assert.match(await why(renamed), /its name is not its SHA-256/);
-  assert.match(await why(empty), /do not start as a submission/);
-  assert.match(await why(large), /above the 16777216/);
-  for (const name of [linked, folder, pipe]) assert.match(await why(name), /not a regular file/);
-  const stranger = bad.find((name) => name.endsWith('-stranger.txt'));
-  assert.match(await why(stranger ?? ''), /its name is not that of an item\nfile: "stranger.txt"/);
-  assert.equal(bad.length, 2 * 8);
-  assert.deepEqual(await readFile(secret), Buffer.from(good));
-
-  const receipt = await readReceipt(dir, idOf('c'));
-  assert.deepEqual(receipt?.treeSize, 0);
-  assert.match(JSON.stringify(receipt?.outcomes), /^\[{"refused":"the queue set it aside: it has 16777217 bytes/);
-});
-
-test('a bad file does not replace the receipt of the item whose name it bears', async (t) => {
-  const dir = await spoolPath(t);
-  const queue = await spoolFor(t, dir);
-  const [submitted] = await submitToSpool(dir, [text('a')]);
-  await queue.answer(answersFor(await queue.receive(MIB)));
-  await writeFile(join(dir, 'new', nameOf(submitted?.id ?? '')), 'forged');
-  assert.deepEqual(await queue.receive(MIB), []);
-  assert.equal((await readReceipt(dir, submitted?.id ?? ''))?.treeSize, 1);
-});
-
-test('a bad file that cannot be moved is passed over, with its reason in bad/', async (t) => {
-  const dir = await spoolPath(t);
-  const queue = await spoolFor(t, dir);
-  const name = nameOf('f'.repeat(64));
-  await writeFile(join(dir, 'new', name), 'bad');
-  await mkdir(join(dir, 'bad', name, 'in the way'), { recursive: true });
-  await submitToSpool(dir, [text('good')]);
-  assert.deepEqual(entriesOf(await receiveAll(queue)), [['good']]);
-  assert.match(await readFile(join(dir, 'bad', `${name}.why`), 'utf8'), /submission/);
-});
-
-test('an item that vanishes between listing and reading is no error', async (t) => {
-  const dir = await spoolPath(t);
-  const queue = await spoolFor(t, dir);
-  await submitToSpool(dir, [text('a')]);
-  await submitToSpool(dir, [text('b')]);
-  assert.equal((await queue.receive(1)).length, 1);
-  const [, second = ''] = await namesIn(dir, 'new');
-  await rm(join(dir, 'new', second));
-  assert.deepEqual(await queue.receive(MIB), []);
-});
-
-test('a backlog beyond what is held in memory is taken in order, a part at a time', async (t) => {
-  const dir = await spoolPath(t);
-  await (await spoolFor(t, dir)).close();
-  const folder = join(dir, 'new');
-  const names = Array.from({ length: 500 }, () => nameOf('0'.repeat(64)));
-  for (const name of names) await writeFile(join(folder, name), '');
-  const taken = new Set<string>();
-  for (let part = await listItems(folder, taken, 64); part.length > 0; part = await listItems(folder, taken, 64)) {
-    assert.deepEqual(part, names.slice(taken.size, taken.size + 64));
-    for (const name of part) taken.add(name);
-  }
-  assert.equal(taken.size, names.length);
-});
-
-test('a listing holds the first items of every submitter without a gap, whatever appears while it is made', async (t) => {
-  const dir = await spoolPath(t);
-  await (await spoolFor(t, dir)).close();
-  const folder = join(dir, 'new');
-  const place = (name: string): void => writeFileSync(join(folder, name), '');
-  // More than one system call reads, so that a reading has a middle.
-  for (let i = 0; i < 3_000; i++) place(nameOf('0'.repeat(64)));
-  const submitters = ['00000000000000aa', '00000000000000bb'].map((name) => {
-    const next = itemNamer(systemClock.now, name);
-    return { name, items: Array.from({ length: 200 }, () => next('0'.repeat(64))) };
-  });
-  // Called for every name of a reading: one submitter strikes in the middle of the first, one in that of the second.
-  let names = 0;
-  const whileReading = new Set<string>();
-  whileReading.has = () => {
-    names += 1;
-    if (names === 1_500) submitters[0]?.items.forEach(place);
-    if (names === 4_900) submitters[1]?.items.forEach(place);
-    return false;
-  };
-  const listed = await listItems(folder, whileReading, 65_536);
-  assert.ok(names > 4_900);
-  for (const { name, items } of submitters) {
-    const seen = listed.filter((item) => item.includes(`-${name}-`));
-    assert.deepEqual(seen, items.slice(0, seen.length));
-  }
 });
 
 test('a submission wakes the sequencer although the next poll is an hour away', async (t) => {

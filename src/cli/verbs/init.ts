@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SteleError } from '../../errors.ts';
+import { validateOrigin } from '../../note/index.ts';
 import { initLog } from '../../sequencer/index.ts';
+import { openStore } from '../../store/index.ts';
 import { ALLOW_OPEN_KEY, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { CONFIG_FILE, type Environment, isUrl, type LogConfig, loadConfig, storeUrl } from '../config.ts';
 import { writeConfig } from '../config-file.ts';
@@ -95,6 +97,12 @@ async function existingConfig(dir: string, request: Request, environment: Enviro
 
 /** The key first, durably: whatever is signed must stay signable. Then stele.yaml, which makes the folder a log. */
 async function createConfig(dir: string, request: Request, options: KeyOptions): Promise<LogConfig> {
+  // Whatever is wrong with the request shows before anything is written that a corrected one would stumble over.
+  validateOrigin(request.origin);
+  const stores = { public: request.publicStore, private: request.privateStore };
+  privateFolder({ dir, stores });
+  for (const which of ['public', 'private'] as const) await (await openStore(storeUrl({ dir, stores }, which))).close();
+
   await mkdir(dir, { recursive: true });
   const fromEnvironment = options.environment[KEY_VARIABLE] !== undefined;
   const path = join(dir, KEY_FILE);
