@@ -12,9 +12,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { type Clock, systemClock } from './clock.ts';
 import { isSteleError, SteleError } from './errors.ts';
 import { parseSignerKey, parseVerifierKey, type SignedCheckpoint, type Signer, type Verifier } from './note/index.ts';
-import { type Clock, MemoryQueue, QUEUE_LIMITS, systemClock } from './queue/index.ts';
+import { type EntryOutcome, MemoryQueue, QUEUE_LIMITS, refusalError } from './queue/index.ts';
 import {
   BUCKET_SETTINGS,
   DIRECTORY_SETTINGS,
@@ -26,9 +27,9 @@ import {
 } from './sequencer/index.ts';
 import { type Lock, lockDirectory, type ObjectStore, openStore } from './store/index.ts';
 
+export type { Clock } from './clock.ts';
 export { BusyError, type ErrorCode, isSteleError, SteleError } from './errors.ts';
 export { generateKey, type SignedCheckpoint } from './note/index.ts';
-export type { Clock } from './queue/index.ts';
 export type { RunReport, SequencerEvents, SequencerSettings } from './sequencer/index.ts';
 export { type ObjectStore, openStore } from './store/index.ts';
 
@@ -192,9 +193,9 @@ async function lockOf({ privateStore, lockWaitMs }: LogOptions): Promise<Lock | 
   return lockDirectory(fileURLToPath(url), { waitMs: lockWaitMs ?? 0, holder: 'library' });
 }
 
-function accepted(outcome: { index: number; duplicate: boolean } | { refused: string }): Appended {
+function accepted(outcome: EntryOutcome): Appended {
   if ('index' in outcome) return outcome;
-  throw new SteleError(outcome.refused.includes('frozen') ? 'frozen' : 'limit', outcome.refused);
+  throw refusalError(outcome.refused);
 }
 
 function asSteleError(error: unknown): SteleError {

@@ -8,7 +8,7 @@ import { CONFIG_FILE } from './config.ts';
 export interface NewConfig {
   readonly origin: string;
   readonly url: string | undefined;
-  readonly vkey: string;
+  readonly vkey: string | undefined;
   readonly key: string | undefined;
   readonly stores: { readonly public: string; readonly private: string };
 }
@@ -19,13 +19,17 @@ const HEADER = `# A transparency log: made by \`stele init\`, read by every verb
 #     interval: 1s
 `;
 
+export function formatConfig(config: NewConfig): string {
+  return HEADER + stringify(config);
+}
+
 /** Creates DIR/stele.yaml whole or not at all. */
-export async function writeConfig(dir: string, config: NewConfig): Promise<void> {
+export async function writeConfig(dir: string, text: string): Promise<void> {
   const path = join(dir, CONFIG_FILE);
   const temporary = `${path}.new`;
   const file = await open(temporary, 'w');
   try {
-    await file.writeFile(HEADER + stringify(config));
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();

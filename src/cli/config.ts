@@ -126,10 +126,10 @@ export function parseConfig(
     throw new SteleError('config', `${source}: ${name}: ${problem}`);
   }
   const config = { ...parsed.data, dir: resolve(dir) };
-  if (storeUrl(config, 'public') === storeUrl(config, 'private')) {
+  if (`${storeUrl(config, 'private')}/`.startsWith(`${storeUrl(config, 'public').replace(/\/$/, '')}/`)) {
     throw new SteleError(
       'config',
-      `${path}: stores.private: is the public store; the journal and the queue must not be public`,
+      `${path}: stores.private: is the public store or inside it; the journal and the queue must not be public`,
     );
   }
   if (config.vkey !== undefined && !config.vkey.startsWith(`${config.origin}+`)) {

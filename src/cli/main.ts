@@ -79,7 +79,7 @@ function globalOptions(parser: Argv, args: readonly string[]): Argv {
     .scriptName('stele')
     .usage('$0 <verb>\n\nA transparency log in static files.')
     .parserConfiguration({
-      // Arguments are texts until a verb reads them: no `1e3` for an index, no last one of two wins unseen.
+      // Arguments are texts until a verb reads them: `1e3` is no index.
       'parse-numbers': false,
       'parse-positional-numbers': false,
       'dot-notation': false,

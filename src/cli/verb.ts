@@ -1,6 +1,7 @@
 /** What a verb of the command is: its arguments as data, and one function. Each file in verbs/ defines one. */
 
 import type { Argv, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
+import { SteleError } from '../errors.ts';
 import type { Environment } from './config.ts';
 import type { ExitStatus } from './exit-codes.ts';
 import type { Output } from './output.ts';
@@ -38,7 +39,18 @@ export function defineVerb<const P extends Record<string, PositionalOptions>, co
       parser.options(definition.options);
       parser.example(definition.examples.map(([command, meaning]): [string, string] => [`$0 ${command}`, meaning]));
     },
-    // The parser has refused whatever does not fit the declaration.
-    run: (args, context) => definition.run(args as Declared<P & O>, context),
+    async run(args, context) {
+      const declared: Record<string, Options | PositionalOptions> = {
+        ...definition.positionals,
+        ...definition.options,
+      };
+      for (const [name, value] of Object.entries(args)) {
+        if (Array.isArray(value) && declared[name] !== undefined && declared[name].array !== true) {
+          throw new SteleError('config', `--${name} is given ${value.length} times: once is clear`);
+        }
+      }
+      // Whatever else does not fit the declaration the parser has refused.
+      return definition.run(args as Declared<P & O>, context);
+    },
   };
 }

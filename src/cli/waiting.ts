@@ -4,10 +4,11 @@
  */
 
 import type { LogReader } from '../client/index.ts';
+import { systemClock } from '../clock.ts';
 import { BusyError, isSteleError, SteleError } from '../errors.ts';
 import { equalBytes, HASH_SIZE, hashLeaf } from '../merkle/index.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
-import { type EntryOutcome, type Receipt, systemClock, waitForReceipt } from '../queue/index.ts';
+import { type EntryOutcome, type Receipt, waitForReceipt } from '../queue/index.ts';
 
 /** An item in the queue, and what is needed to know its entries again. */
 export interface Submitted {

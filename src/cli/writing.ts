@@ -3,9 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
 import { parseVerifierKey, type Signer, type Verifier } from '../note/index.ts';
-import { openSpool, type SubmissionQueue, systemClock } from '../queue/index.ts';
+import { openSpool, type SubmissionQueue } from '../queue/index.ts';
 import { BUCKET_SETTINGS, DIRECTORY_SETTINGS, type SequencerSettings } from '../sequencer/index.ts';
 import { lockDirectory, type ObjectStore, openStore, sweepTemporaries } from '../store/index.ts';
 import { type Environment, type LogConfig, storeUrl } from './config.ts';

@@ -1,7 +1,8 @@
 /** Following a log as it grows. */
+
+import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
-import type { Clock } from './reading.ts';
 
 /** Two checkpoints in a row; the second is verified to extend the first. */
 export interface Followed {
@@ -44,12 +45,7 @@ export async function* follow(
       last = next;
       yield { checkpoint: next, previous };
     }
-    try {
-      await clock.sleep(intervalMs, signal);
-    } catch (error) {
-      if (signal?.aborted) return;
-      throw error;
-    }
+    await clock.sleep(intervalMs, signal);
   }
 }
 

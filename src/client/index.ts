@@ -12,4 +12,4 @@ export { type FsckOptions, type FsckProgress, type FsckReport, fsck } from './fs
 export type { Problem } from './fsck-problems.ts';
 export { type BundleRange, type CheckedRange, checkRange } from './fsck-range.ts';
 export { type LogEntry, LogReader, type ReaderOptions } from './log-reader.ts';
-export { type Clock, DEFAULT_RETRY, type ReadingOptions, type RetryPolicy, systemClock } from './reading.ts';
+export { DEFAULT_RETRY, type ReadingOptions, type RetryPolicy } from './reading.ts';

@@ -1,11 +1,7 @@
 /** How this room reads: one store, and how patient to be with it. */
+import { type Clock, systemClock } from '../clock.ts';
 import { isSteleError, SteleError } from '../errors.ts';
 import type { ReadableStore } from '../store/index.ts';
-
-export interface Clock {
-  /** Resolves after `ms` milliseconds, or rejects with `aborted` as soon as `signal` aborts. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
 
 /** How often one object is asked for, and how long to wait in between. */
 export interface RetryPolicy {
@@ -52,28 +48,10 @@ export function readingFrom(store: ReadableStore, options: ReadingOptions): Read
   };
 }
 
-export const systemClock: Clock = {
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(aborted(signal));
-        return;
-      }
-      const onAbort = () => {
-        clearTimeout(timer);
-        reject(aborted(signal));
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, ms);
-      signal?.addEventListener('abort', onAbort, { once: true });
-    }),
-};
-
 /** Throws `aborted` once the caller has given up. */
 export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw aborted(signal);
+  if (!signal?.aborted) return;
+  throw new SteleError('aborted', 'reading the log was given up by its caller', { cause: signal.reason });
 }
 
 /**
@@ -105,8 +83,4 @@ export async function retrying<T>(reading: Reading, attempt: (n: number) => Prom
 function retryAfterMs(error: unknown): number {
   const asked = error instanceof SteleError && 'retryAfterMs' in error ? error.retryAfterMs : undefined;
   return typeof asked === 'number' ? asked : 0;
-}
-
-function aborted(signal: AbortSignal | undefined): SteleError {
-  return new SteleError('aborted', 'reading the log was given up by its caller', { cause: signal?.reason });
 }

@@ -4,12 +4,12 @@
  * A queue delivers every item until it is answered, in order within an item and between items of one process, and
  * answers everyone: with an index, a duplicate's first index, or the reason of a refusal. MemoryQueue is for programs
  * that sequence what they submit; the spool is a directory that any number of processes submit to. Time comes in
- * as a Clock, which other rooms import from here.
+ * as a Clock.
  */
 
-export { type Clock, systemClock } from './clock.ts';
 export { MemoryQueue, QUEUE_LIMITS, type QueueLimits } from './memory.ts';
 export { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
+export { FROZEN_REASON, refusalError } from './refusal.ts';
 export { openSpool, SPOOL_POLL_MS, type SpoolOptions, type SpoolQueue } from './spool.ts';
 export { createSpool } from './spool-folders.ts';
 export { readReceipt, waitForReceipt } from './spool-receipts.ts';

@@ -1,7 +1,7 @@
 /** The queue inside one process: whoever submits holds a promise, and a crash drops what was not answered. */
 
+import type { Clock } from '../clock.ts';
 import { BusyError, SteleError } from '../errors.ts';
-import type { Clock } from './clock.ts';
 import { checkAnswer } from './receipt.ts';
 import { checkEntry, splitEntries } from './submission.ts';
 import type { Answer, EntryOutcome, QueueItem, Receipt, SubmissionQueue } from './types.ts';

@@ -3,8 +3,8 @@
 import { watch } from 'node:fs';
 import { link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
 import { BusyError, isSteleError, SteleError } from '../errors.ts';
-import type { Clock } from './clock.ts';
 import { hasErrno, readRegularFile, regularFileSize, writeDurably } from './files.ts';
 import { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
 import { type SpoolFolders, spoolFolders, temporaryName } from './spool-folders.ts';

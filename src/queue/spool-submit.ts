@@ -3,8 +3,8 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
+import { systemClock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
-import { systemClock } from './clock.ts';
 import { flushFolder, forAll, writeDurably } from './files.ts';
 import { createSpool, itemNamer, type SpoolFolders, spoolFolders, temporaryName } from './spool-folders.ts';
 import { dropRefusal } from './spool-receipts.ts';

@@ -6,8 +6,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import PQueue from 'p-queue';
+import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
-import type { Clock } from './clock.ts';
 import { flushFolder, forAll } from './files.ts';
 import { checkAnswer } from './receipt.ts';
 import { setAside } from './spool-aside.ts';

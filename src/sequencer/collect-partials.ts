@@ -1,7 +1,7 @@
 /** `stele gc`: deletes partial tiles and bundles whose full ones are served (TILES-13), after a grace. */
 
+import type { Clock } from '../clock.ts';
 import type { SignedCheckpoint, Verifier } from '../note/index.ts';
-import type { Clock } from '../queue/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { isSuperseded, TILE_WIDTH, tilePath } from '../tiles/index.ts';
 import { requireCheckpoint } from './checkpoints.ts';

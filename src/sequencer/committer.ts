@@ -8,6 +8,7 @@
 
 import { isSteleError, SteleError } from '../errors.ts';
 import { equalBytes, type Hash } from '../merkle/index.ts';
+import { FROZEN_REASON } from '../queue/index.ts';
 import { metaFor, type StagedObject } from '../store/index.ts';
 import { type Batch, type BatchRecord, type Delivery, prepareBatch, returnParts, takeParts } from './batch.ts';
 import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
@@ -286,7 +287,7 @@ export class Committer {
       const { record } = prepareBatch(state, parts, { logId: this.#deps.logId, nonce: new Uint8Array(16) });
       if (record !== undefined) rollback(state);
       delivery.outcomes.forEach((outcome, k) => {
-        if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = { refused: 'the log is frozen' };
+        if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = { refused: FROZEN_REASON };
       });
       this.#awaitPublication(delivery);
     }

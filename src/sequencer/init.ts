@@ -2,7 +2,14 @@
 
 import { SteleError } from '../errors.ts';
 import { EMPTY_ROOT } from '../merkle/index.ts';
-import { formatCheckpoint, type SignedCheckpoint, type Signer, signNote, type Verifier, validateOrigin } from '../note/index.ts';
+import {
+  formatCheckpoint,
+  type SignedCheckpoint,
+  type Signer,
+  signNote,
+  type Verifier,
+  validateOrigin,
+} from '../note/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { readCheckpoint, replaceCheckpoint, requireCheckpoint } from './checkpoints.ts';
 import { createDescription, type LogDescription, readDescription } from './description.ts';

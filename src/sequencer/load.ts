@@ -4,10 +4,10 @@
  * Every rule here has a counterexample in test/model when it is left out.
  */
 
+import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
 import { equalBytes, type Hash, hashLeaves } from '../merkle/index.ts';
 import type { Verifier } from '../note/index.ts';
-import type { Clock } from '../queue/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { TILE_WIDTH, type TileEdge } from '../tiles/index.ts';
 import { requireCheckpoint, type StoredCheckpoint } from './checkpoints.ts';

@@ -1,7 +1,7 @@
 /** Trying again, on the injected clock: doubling waits with jitter, a bound on the tries, and an end on abort. */
 
+import type { Clock } from '../clock.ts';
 import { BusyError, isSteleError, SteleError } from '../errors.ts';
-import type { Clock } from '../queue/index.ts';
 
 export interface RetryDependencies {
   readonly clock: Clock;

@@ -5,9 +5,10 @@
  * was committed. The sequencer is deterministic: store, queue, clock and randomness are handed in, nothing else is asked.
  */
 
+import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
 import type { SignedCheckpoint, Signer, Verifier } from '../note/index.ts';
-import type { Answer, Clock, QueueItem, SubmissionQueue } from '../queue/index.ts';
+import type { Answer, QueueItem, SubmissionQueue } from '../queue/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { delivery, refusal } from './batch.ts';
 import { Committer } from './committer.ts';

@@ -26,7 +26,21 @@ const ODD_KEYS = [
   '\u{1f5ff} beyond 16 bits',
 ];
 
-const BAD_KEYS = ['a/', 'a//b', '.', '..', 'a/../b', './a', 'a\\b', 'a\0b', 'a\nb', '\ud800', '.tmp/a', 'a/.tmp', '.lock/a'];
+const BAD_KEYS = [
+  'a/',
+  'a//b',
+  '.',
+  '..',
+  'a/../b',
+  './a',
+  'a\\b',
+  'a\0b',
+  'a\nb',
+  '\ud800',
+  '.tmp/a',
+  'a/.tmp',
+  '.lock/a',
+];
 
 /** One object at a time. */
 export const basicPromises: readonly StorePromise[] = [

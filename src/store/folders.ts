@@ -148,7 +148,10 @@ export class Folders {
       throw noObject('a symbolic link', path);
     }
     if (make) {
-      throw new SteleError('corrupt', `${path} is not a folder, but objects of the store belong below it: move it away`);
+      throw new SteleError(
+        'corrupt',
+        `${path} is not a folder, but objects of the store belong below it: move it away`,
+      );
     }
     return undefined;
   }

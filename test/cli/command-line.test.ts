@@ -44,6 +44,7 @@ test('a command line that is wrong exits with 2, says what is wrong, and points 
     [['checkpoint', log.url, '--colour'], /colour.*stele checkpoint --help/],
     [['checkpoint', log.url, 'extra'], /extra/],
     [['checkpoint', log.url, '--vkey'], /vkey/],
+    [['checkpoint', log.url, '--vkey', 'a', '--vkey', 'b'], /--vkey is given 2 times/],
     [['verify', 'x'], /proof/],
     [['key', 'polish'], /polish/],
     [['key', 'generate'], /--origin/],

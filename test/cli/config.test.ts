@@ -41,6 +41,7 @@ test('a configuration that is wrong, unknown or contradictory is refused, naming
     ['origin: log.example/demo\n', /stores: /],
     ['origin: log.example/demo\nstores: { public: public }\n', /stores\.private: /],
     ['origin: log.example/demo\nstores: { public: same, private: ./same }\n', /stores\.private: is the public store/],
+    ['origin: log.example/demo\nstores: { public: ., private: private }\n', /stores\.private: is the public store/],
     ['origin: [a\n', /stele\.yaml: /],
     ['just text', /expected settings/],
     ['', /expected settings/],

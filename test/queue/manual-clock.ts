@@ -1,6 +1,6 @@
 /** A clock whose time passes when the test says so. */
 
-import type { Clock } from '../../src/queue/index.ts';
+import type { Clock } from '../../src/clock.ts';
 
 export class ManualClock implements Clock {
   #now: number;

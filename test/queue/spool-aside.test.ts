@@ -3,14 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import {
-  encodeSubmission,
-  MAX_ITEM_BYTES,
-  readReceipt,
-  submissionId,
-  submitToSpool,
-  systemClock,
-} from '../../src/queue/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import { encodeSubmission, MAX_ITEM_BYTES, readReceipt, submissionId, submitToSpool } from '../../src/queue/index.ts';
 import { itemNamer } from '../../src/queue/spool-folders.ts';
 import { answersFor, entriesOf, MIB, namesIn, receiveAll, spoolFor, spoolPath, text } from './spool-fixture.ts';
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
-import { type Answer, openSpool, type QueueItem, type SpoolQueue, systemClock } from '../../src/queue/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import { type Answer, openSpool, type QueueItem, type SpoolQueue } from '../../src/queue/index.ts';
 
 export const MIB = 2 ** 20;
 

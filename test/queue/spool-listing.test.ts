@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { systemClock } from '../../src/queue/index.ts';
+import { systemClock } from '../../src/clock.ts';
 import { itemNamer } from '../../src/queue/spool-folders.ts';
 import { listItems } from '../../src/queue/spool-listing.ts';
 import { spoolFor, spoolPath } from './spool-fixture.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type QueueItem, submitToSpool, systemClock } from '../../src/queue/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import { type QueueItem, submitToSpool } from '../../src/queue/index.ts';
 import { answersFor, MIB, namesIn, receiveAll, spoolFor, spoolPath, startSubmitter, textOf } from './spool-fixture.ts';
 
 /** `name`, `call` and place of each entry that a submitter of the tests wrote. */

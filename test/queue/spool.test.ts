@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemClock } from '../../src/clock.ts';
 import { isSteleError } from '../../src/errors.ts';
-import { openSpool, readReceipt, submitToSpool, systemClock } from '../../src/queue/index.ts';
+import { openSpool, readReceipt, submitToSpool } from '../../src/queue/index.ts';
 import { ManualClock } from './manual-clock.ts';
 import { answersFor, entriesOf, MIB, namesIn, receiveAll, spoolFor, spoolPath, text } from './spool-fixture.ts';
 

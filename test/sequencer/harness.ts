@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../../src/clock.ts';
 import { SteleError } from '../../src/errors.ts';
 import {
   generateKey,
@@ -10,7 +11,7 @@ import {
   parseVerifierKey,
   type SignedCheckpoint,
 } from '../../src/note/index.ts';
-import { type Clock, type EntryOutcome, MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
+import { type EntryOutcome, MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
 import { DIRECTORY_SETTINGS, initLog, Sequencer, type SequencerSettings } from '../../src/sequencer/index.ts';
 import { type NewObject, type ObjectStore, openStore } from '../../src/store/index.ts';
 

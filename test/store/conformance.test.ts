@@ -43,7 +43,6 @@ for (const [kind, open] of stores) {
   });
 }
 
-
 test('a store that forgets a condition, an order or an absence is found out (STORE-1, STORE-2)', async () => {
   const store = openMemory('careless');
   const meta = metaFor('x');
@@ -76,7 +75,11 @@ test('a store that forgets a condition, an order or an absence is found out (STO
     ['lists in no order', { list: (prefix) => reversed(store.list(prefix)) }, ['list-order', 'list-prefix']],
     ['lists 1,000 keys', { list: (prefix) => first(store.list(prefix), 1_000) }, ['list-many']],
     ['answers absent objects with empty ones', { get: async (key) => (await store.get(key)) ?? EMPTY }, ['absent']],
-    ['drops what createAll finds in its way', { createAll: async () => undefined }, ['create-all', 'create-all-conflict']],
+    [
+      'drops what createAll finds in its way',
+      { createAll: async () => undefined },
+      ['create-all', 'create-all-conflict'],
+    ],
   ];
   for (const [habit, methods, promises] of cases) {
     const results = await resultsOf(async () => ({ ...store, ...methods }));
@@ -105,7 +108,11 @@ function checkThenWrite(store: ObjectStore): ObjectStore['create'] {
 }
 
 async function* reversed<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
-  yield* (await Array.fromAsync(items)).reverse();
+  const all: T[] = [];
+  for await (const item of items) {
+    all.unshift(item);
+  }
+  yield* all;
 }
 
 async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSteleError } from '../../src/errors.ts';
-import { metaFor, type NewObject, type ObjectStore, openDirectory, sweepTemporaryFolder } from '../../src/store/index.ts';
+import {
+  metaFor,
+  type NewObject,
+  type ObjectStore,
+  openDirectory,
+  sweepTemporaryFolder,
+} from '../../src/store/index.ts';
 import { type Call, ModelFs } from './model-fs.ts';
 
 const ROOT = '/srv/store';
@@ -106,7 +112,10 @@ for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'kept:EIO']) {
         assert.equal(found && new TextDecoder().decode(found.bytes), write.text, where);
         // A file that could not be unlinked, or that was made without our knowing, is left to the next writer.
         const left = [...fs.files(ROOT).keys()].filter((name) => name.startsWith('.tmp/'));
-        assert.ok(left.length === 0 || hit.name === 'unlink' || errno.startsWith('kept:'), `${where}: ${left} left behind`);
+        assert.ok(
+          left.length === 0 || hit.name === 'unlink' || errno.startsWith('kept:'),
+          `${where}: ${left} left behind`,
+        );
         await sweepTemporaryFolder(ROOT, fs);
         assert.ok(![...fs.files(ROOT).keys()].some((name) => name.startsWith('.tmp/')));
         await store.close();

@@ -34,7 +34,11 @@ test('a key that could leave the root of a store, or that some store cannot hold
     Array.from({ length: 5 }, () => 'x'.repeat(250)).join('/'),
   ];
   for (const key of bad) {
-    assert.throws(() => parseKey(key), (error) => isSteleError(error, 'malformed'), JSON.stringify(key));
+    assert.throws(
+      () => parseKey(key),
+      (error) => isSteleError(error, 'malformed'),
+      JSON.stringify(key),
+    );
   }
 });
 
@@ -86,7 +90,11 @@ test('a prefix is split into whole folders and the start of a name, and cannot l
   assert.deepEqual(parsePrefix('tile/0/'), { folders: ['tile', '0'], start: '' });
   assert.deepEqual(parsePrefix('tile/0/x0'), { folders: ['tile', '0'], start: 'x0' });
   for (const prefix of ['/', '/a', '../', 'a/../b', 'a//', '.tmp/', '.lock/ex']) {
-    assert.throws(() => parsePrefix(prefix), (error) => isSteleError(error, 'malformed'), prefix);
+    assert.throws(
+      () => parsePrefix(prefix),
+      (error) => isSteleError(error, 'malformed'),
+      prefix,
+    );
   }
 });
 

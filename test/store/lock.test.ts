@@ -86,7 +86,9 @@ test('the refusal names process, host, verb and time of the holder (RACE-1)', as
   assert.equal(error.holder?.verb, 'recover');
   const since = Date.parse(error.holder?.since ?? '');
   assert.ok(since >= before && since <= Date.now());
-  assert.ok(error.message.includes(`process ${holder.child.pid} on ${hostname()} (recover, since ${error.holder?.since})`));
+  assert.ok(
+    error.message.includes(`process ${holder.child.pid} on ${hostname()} (recover, since ${error.holder?.since})`),
+  );
   assert.equal(await end(holder), 0);
 });
 
@@ -117,7 +119,10 @@ test('whoever waits gets the lock when the holder is killed, and one of several 
   assert.equal(first.line, 'locked');
   const [winner, other] = first.i === 0 ? waiting : waiting.toReversed();
   assert.ok(winner && other);
-  await assert.rejects(lockDirectory(dir, { waitMs: 0 }), (error) => isLocked(error) && error.holder?.pid === winner.child.pid);
+  await assert.rejects(
+    lockDirectory(dir, { waitMs: 0 }),
+    (error) => isLocked(error) && error.holder?.pid === winner.child.pid,
+  );
   assert.equal(await end(winner), 0);
   assert.deepEqual(await Promise.all(said), ['locked', 'locked']);
   assert.equal(await end(other), 0);
@@ -128,7 +133,8 @@ test('a wait that is not enough says how long it was (RACE-1)', async () => {
   const lock = await lockDirectory(dir, { waitMs: 0, holder: 'freeze' });
   await assert.rejects(
     lockDirectory(dir, { waitMs: 120 }),
-    (error) => isLocked(error) && error.message.includes('did not let go within 0.12 s') && error.holder?.verb === 'freeze',
+    (error) =>
+      isLocked(error) && error.message.includes('did not let go within 0.12 s') && error.holder?.verb === 'freeze',
   );
   await lock.release();
 });

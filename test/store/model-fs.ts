@@ -84,7 +84,12 @@ export class ModelFs implements DirectoryFs {
       }
       at = below;
     }
-    this.#name(at, parts.at(-1) ?? '', newFile(new TextEncoder().encode(text), options.content, options.kind), options.name);
+    this.#name(
+      at,
+      parts.at(-1) ?? '',
+      newFile(new TextEncoder().encode(text), options.content, options.kind),
+      options.name,
+    );
   }
 
   /** Text of every file below the path, by its path there. */

@@ -27,7 +27,12 @@ test('a file: URL names its folder plainly or percent-encoded', async () => {
     await store.close();
     assert.ok((await openReadableStore(url).get('a')) !== undefined);
   }
-  for (const url of [`file://${base}/with space`, `file:${base}/plain`, `file://localhost${base}/ünï`, `FILE://${base}/日本`]) {
+  for (const url of [
+    `file://${base}/with space`,
+    `file:${base}/plain`,
+    `file://localhost${base}/ünï`,
+    `FILE://${base}/日本`,
+  ]) {
     assert.ok((await openReadableStore(url).get('a')) !== undefined, url);
   }
 });
@@ -48,7 +53,16 @@ test('what cannot be opened says what can', async () => {
     assert.throws(() => openReadableStore(url), isConfig('file:///', 'https:'), url);
   }
   await assert.rejects(openStore('https://log.example/'), isConfig('read but not written'));
-  for (const url of ['file:relative', 'file://host/path', 'file:', 'file://', 'file:///a?b', 'file:///a#b', 'file:///100%', 'file:///a%2Fb']) {
+  for (const url of [
+    'file:relative',
+    'file://host/path',
+    'file:',
+    'file://',
+    'file:///a?b',
+    'file:///a#b',
+    'file:///100%',
+    'file:///a%2Fb',
+  ]) {
     await assert.rejects(openStore(url), isConfig(url), url);
     assert.throws(() => openReadableStore(url), isConfig(url), url);
   }

@@ -1,4 +1,4 @@
-import { systemClock } from '../../queue/index.ts';
+import { systemClock } from '../../clock.ts';
 import { Sequencer } from '../../sequencer/index.ts';
 import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';

@@ -3,12 +3,11 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SteleError } from '../../errors.ts';
-import { validateOrigin } from '../../note/index.ts';
 import { initLog } from '../../sequencer/index.ts';
 import { openStore } from '../../store/index.ts';
 import { ALLOW_OPEN_KEY, LOCK_WAIT, parseSeconds } from '../arguments.ts';
-import { CONFIG_FILE, type Environment, isUrl, type LogConfig, loadConfig, storeUrl } from '../config.ts';
-import { writeConfig } from '../config-file.ts';
+import { CONFIG_FILE, type Environment, isUrl, type LogConfig, loadConfig, parseConfig, storeUrl } from '../config.ts';
+import { formatConfig, writeConfig } from '../config-file.ts';
 import { YES } from '../exit-codes.ts';
 import { generateNamedKey, KEY_VARIABLE, type KeyOptions, loadSigner, writeKeyFile } from '../key-file.ts';
 import { defineVerb } from '../verb.ts';
@@ -59,7 +58,6 @@ export default defineVerb({
     const config = existsSync(join(dir, CONFIG_FILE))
       ? await existingConfig(dir, request, environment)
       : await createConfig(dir, request, key);
-    await mkdir(privateFolder(config), { recursive: true });
     const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
     const log = await openForWriting(config, { ...key, lockWaitMs, verb: 'init' });
     try {
@@ -95,35 +93,34 @@ async function existingConfig(dir: string, request: Request, environment: Enviro
   return config;
 }
 
-/** The key first, durably: whatever is signed must stay signable. Then stele.yaml, which makes the folder a log. */
+/**
+ * Whatever is wrong with the request shows before anything is written that a corrected one would stumble over. Then the
+ * key is written, durably: what is signed must stay signable. Then stele.yaml, which makes the folder a log.
+ */
 async function createConfig(dir: string, request: Request, options: KeyOptions): Promise<LogConfig> {
-  // Whatever is wrong with the request shows before anything is written that a corrected one would stumble over.
-  validateOrigin(request.origin);
-  const stores = { public: request.publicStore, private: request.privateStore };
-  privateFolder({ dir, stores });
-  for (const which of ['public', 'private'] as const) await (await openStore(storeUrl({ dir, stores }, which))).close();
-
-  await mkdir(dir, { recursive: true });
-  const fromEnvironment = options.environment[KEY_VARIABLE] !== undefined;
   const path = join(dir, KEY_FILE);
-  if (!fromEnvironment && !existsSync(path)) {
-    await writeKeyFile(path, generateNamedKey(request.origin, randomBytes).skey);
+  const fromEnvironment = options.environment[KEY_VARIABLE] !== undefined;
+  const found = fromEnvironment || existsSync(path) ? await loadSigner(KEY_FILE, dir, options) : undefined;
+  if (found !== undefined && found.name !== request.origin) {
+    const where = fromEnvironment ? KEY_VARIABLE : path;
+    throw new SteleError('config', `the key in ${where} is named ${found.name}, --origin is ${request.origin}`);
   }
-  const signer = await loadSigner(KEY_FILE, dir, options);
-  if (signer.name !== request.origin) {
-    throw new SteleError(
-      'config',
-      `the key in ${fromEnvironment ? KEY_VARIABLE : path} is named ${signer.name}, --origin is ${request.origin}`,
-    );
-  }
-  await writeConfig(dir, {
+  const made = found === undefined ? generateNamedKey(request.origin, randomBytes) : undefined;
+  const text = formatConfig({
     origin: request.origin,
     url: request.url,
-    vkey: signer.verifierKey,
+    vkey: found?.verifierKey ?? made?.vkey,
     key: fromEnvironment ? undefined : KEY_FILE,
     stores: { public: relativeTo(dir, request.publicStore), private: relativeTo(dir, request.privateStore) },
   });
-  return loadConfig(dir, options.environment);
+  const config = parseConfig(text, join(dir, CONFIG_FILE), dir, options.environment);
+  privateFolder(config);
+  for (const which of ['public', 'private'] as const) await (await openStore(storeUrl(config, which))).close();
+
+  await mkdir(dir, { recursive: true });
+  if (made !== undefined) await writeKeyFile(path, made.skey);
+  await writeConfig(dir, text);
+  return config;
 }
 
 /** A store named on the command line: a URL, or a folder relative to where the command runs. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../../src/queue/index.ts';
+import { systemClock } from '../src/clock.ts';
 
 test('a sleep resolves when its signal aborts, and at once when it already has', async () => {
   const stop = new AbortController();

@@ -1,7 +1,5 @@
 /** Time, as everything that waits in Stele receives it: tests and the simulator hand in another one. */
 
-import { setTimeout as timeout } from 'node:timers/promises';
-
 export interface Clock {
   /** Milliseconds since 1970. May step back, or jump. */
   now(): number;
@@ -17,8 +15,19 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(ms, signal) {
     for (let left = ms; left > 0 && !signal?.aborted; left -= LONGEST_TIMER_MS) {
-      // The only way for it to fail is the abort, which ends the sleep.
-      await timeout(Math.min(left, LONGEST_TIMER_MS), undefined, signal ? { signal } : {}).catch(() => {});
+      await timer(Math.min(left, LONGEST_TIMER_MS), signal);
     }
   },
 };
+
+function timer(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      clearTimeout(running);
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const running = setTimeout(over, ms);
+    signal?.addEventListener('abort', over);
+  });
+}
