@@ -54,13 +54,8 @@ export const appendCommand: CommandModule<object, AppendOptions> = {
         const before = { ...written, flushes: flushCount(), publications: recorder.publications };
         const start = performance.now();
         if (options.rate === undefined) {
-          const outstanding = options.outstanding ?? OUTSTANDING_BYTES / Math.max(1, options.bytes);
-          await appendClosed(
-            log,
-            entries,
-            Math.min(OUTSTANDING_ENTRIES, Math.max(1, Math.floor(outstanding))),
-            recorder,
-          );
+          const most = Math.floor(Math.min(OUTSTANDING_ENTRIES, OUTSTANDING_BYTES / Math.max(1, options.bytes)));
+          await appendClosed(log, entries, options.outstanding ?? most, recorder);
         } else {
           await appendOpen(log, entries, options.rate, recorder);
         }

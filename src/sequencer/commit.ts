@@ -54,15 +54,13 @@ export async function commitRecord(
   // Authority: a record at s counts only if a checkpoint read *after* it was created or read has size <= s. Records are
   // collected after publication, so a create that lands very late can succeed at a vacated key: then the published size
   // is already beyond s, and this read tells.
+  const known = [state.published.checkpoint, ...state.boundaries]; // a publication of ours may end during the read
   const now = await retrying(deps, 'reading the checkpoint', () => requireCheckpoint(deps.publicStore, deps.verifier));
-  if (now.checkpoint.size > head.size) return { kind: 'late' };
-  if (now.etag !== state.published.etag) {
-    // Published by somebody else, up to where one of our records ended; anything else is for a load to judge.
-    const { size, root } = now.checkpoint;
-    const ours = [state.published.checkpoint, ...state.boundaries].find((boundary) => boundary.size === size);
-    if (ours === undefined || !equalBytes(ours.root, root)) return { kind: 'late' };
-    settlePublished(state, { ...now, at: deps.clock.now() });
-  }
+  const { size, root } = now.checkpoint;
+  if (size > head.size) return { kind: 'late' };
+  // What stands there is where one of our records ended; anything else is for a load to judge.
+  if (!known.some((tree) => tree.size === size && equalBytes(tree.root, root))) return { kind: 'late' };
+  if (size > state.published.checkpoint.size) settlePublished(state, { ...now, at: deps.clock.now() }); // by a rival
 
   if (other === undefined) return { kind: 'committed' };
   if (extendsTree(other, head)) return { kind: 'adopted', record: other };

@@ -131,7 +131,6 @@ export class Committer {
           seen: this.#deps.clock.now(),
         });
         this.#finish(first);
-        this.#shared.counts.appended += record.segment.end - record.segment.start;
         this.#deps.onCommitted({
           entries: record.segment.end - record.segment.start,
           bytes: record.bytes.length,
@@ -215,6 +214,8 @@ export class Committer {
   /** All entries of the batch are in the log: deliveries that end with it wait for publication only. */
   #finish(done: InFlight): void {
     this.#inFlight = this.#inFlight.filter((other) => other !== done);
+    const segment = done.batch.record?.segment;
+    if (segment !== undefined) this.#shared.counts.appended += segment.end - segment.start;
     for (const { delivery, to } of done.batch.parts) {
       if (to === delivery.item.entries.length) this.#awaitPublication(delivery);
     }

@@ -14,5 +14,7 @@ export { type LogDescription, parseDescription, readDescription } from './descri
 export { type InitRequest, type InitResult, initLog } from './init.ts';
 export type { Cosign } from './publish.ts';
 export type { Publication } from './publisher.ts';
+export { type RecoverRequest, type Recovery, recover } from './recover.ts';
+export type { Finding } from './recover-plan.ts';
 export { type RunReport, Sequencer, type SequencerDependencies, type SequencerEvents } from './sequencer.ts';
 export { BUCKET_SETTINGS, checkSettings, DIRECTORY_SETTINGS, type SequencerSettings } from './settings.ts';

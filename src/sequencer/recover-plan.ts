@@ -1,16 +1,17 @@
 /**
- * Recover, second step: the longest history that the evidence allows, or a refusal. A pure decision.
+ * Recover, second step: the longest history that the evidence allows, and what is to be made of it, or a refusal. A pure
+ * decision.
  *
  * Nothing is ever to be signed below or beside a size that there is evidence of. So every signed checkpoint and every
- * record from there on must have its place in one history, and everything that lies in the public store must be
- * within it; whatever does not fit is refused.
+ * record that counts must have its place in one history, and every object in the public store must lie within it.
  */
 
 import { SteleError } from '../errors.ts';
-import { EMPTY_ROOT, equalBytes, type Range } from '../merkle/index.ts';
+import { EMPTY_ROOT, type Range } from '../merkle/index.ts';
 import { countOn, TILE_WIDTH, tilePath } from '../tiles/index.ts';
-import type { Evidence, RecordHead, Tree } from './recover-evidence.ts';
 import { recordKey } from './record.ts';
+import type { Evidence, RecordHead, Tree } from './recover-evidence.ts';
+import { type JournalWalk, walkJournal } from './recover-journal.ts';
 
 export type Finding =
   | 'healthy'
@@ -20,7 +21,7 @@ export type Finding =
   | 'private-lost'
   /** The journal ends below the published size. */
   | 'private-older'
-  /** The published size is below what the journal, the tiles or the mirror show. */
+  /** The published size is below what the journal, the bundles or the mirror show. */
   | 'public-older'
   | 'journal-damaged'
   | 'tiles-damaged'
@@ -32,106 +33,173 @@ export interface Milestone extends Tree {
   readonly statedBy: string;
 }
 
-/** Three sizes, in order: `signed ≤ committed ≤ known`. The first is the largest that a checkpoint was seen of. */
+/** Three sizes, in order: `signed.size ≤ committed ≤ known`. */
 export interface History {
+  /** The largest tree that a checkpoint was seen of; the empty one where there is none. */
   readonly signed: Tree;
-  /** Where the journal's records end; their roots prove the entries up to here. */
+  /** Where the journal's records end: their roots prove the entries up to here. */
   readonly committed: number;
   /** Where the bundles end that follow without a gap: committed once, by records that are lost. */
   readonly known: number;
-  /** Records whose entries are in it, ascending, each linked to the one before it by its base or across a gap. */
+  /** Records whose entries are in it, ascending. */
   readonly records: readonly RecordHead[];
   /** Trees that the entries must make on the way, ascending. */
   readonly milestones: readonly Milestone[];
 }
 
 export interface Plan {
-  /** `healthy` where only the tree is still to be looked at. */
+  /** `healthy`: as far as can be told without looking at the tree. */
   readonly finding: Finding;
   readonly history: History;
   /** The size that is to be published: every object it implies must be there. */
   readonly target: number;
   /** Whether a checkpoint of `target` must be signed; otherwise the one that stands there stays. */
   readonly sign: boolean;
-  /** Earliest start of a boundary record to be written; undefined where a record ends at `target` already. */
-  readonly boundaryFrom: number | undefined;
+  /** Start of the record that must be written to end at `target`; undefined where one does already. */
+  readonly boundaryStart: number | undefined;
   /** Base sizes of records that stand in a writer's way. */
   readonly setAside: readonly number[];
 }
-
-const MIRROR = 'name a mirror that has more with --from URL';
 
 const refuse = (what: string): never => {
   throw new SteleError('refused', what);
 };
 
-/** Throws `refused`, with the evidence, where no single history explains it or part of it cannot be had. */
+/**
+ * Throws `refused`, with the evidence, where no single history explains it or where part of it cannot be had.
+ * `acceptLoss`: the operator states that what unreadable records at the journal's end committed was never published.
+ */
 export function planRecovery(evidence: Evidence, acceptLoss: boolean): Plan {
-  const { published, mirrored, records, unreadable, furthest, names } = evidence;
   const signed = largestSigned(evidence);
-  if (signed === undefined && records.length === 0) return planWithoutHistory(evidence);
+  if (signed === undefined && evidence.records.length === 0) return planWithoutHistory(evidence);
+  const walk = walkJournal(signed ?? EMPTY_TREE, evidence);
+  if (!acceptLoss) refuseLoss(walk.committed, evidence);
+  const known = endOfBundles(walk, evidence);
+  refuseBeyond(known, evidence);
 
-  const walk = walkJournal(signed ?? { size: 0, root: EMPTY_ROOT }, evidence);
-  const { boundary, chain, gap } = walk;
-  const committed = walk.head.size;
-  const lost = unreadable.filter(({ base, foreign }) => base >= committed && !foreign);
-  if (lost.length > 0 && !acceptLoss) {
-    refuse(
-      `records beyond size ${committed} cannot be read (${lost.map(({ base, why }) => `${recordKey(base)}: ${why}`).join('; ')}): what they committed was answered only if it was published; if no checkpoint above ${committed} ever was, say so with --accept-loss, and they are set aside; otherwise ${MIRROR}`,
-    );
-  }
-  const known = endOfBundles(committed, evidence.bundles);
-  const frozen = chain.at(-1)?.freeze === true;
-  if (frozen && known > committed) {
-    refuse(`the journal says that the log was frozen at size ${committed}, but bundles in ${names.publicStore} go on`);
-  }
-  const beyond = furthest.find(({ level, n, width }) => n * TILE_WIDTH + width > countOn(level, known));
-  if (beyond !== undefined) {
-    refuse(
-      `${tilePath(beyond)} in ${names.publicStore} is of a tree larger than ${known}, and the entries up to there are in no journal record and no bundle: a checkpoint of that tree may have been published; ${MIRROR}`,
-    );
-  }
-
-  // What a writer would walk to by itself needs no signature of ours.
-  const last = lastBelow(signed?.size ?? 0, evidence);
-  const walkable =
-    published.kind === 'valid' &&
-    published.checkpoint.size === signed?.size &&
-    gap === undefined &&
-    known === committed &&
-    (signed.size === 0 || boundary !== undefined || unreadable.some(({ base }) => base === last));
-  const target = walkable ? signed.size : known;
-  const sign = published.kind !== 'valid' || target > published.checkpoint.size;
-
-  const ending = target === signed?.size ? boundary : chain.findLast(({ freeze, newSize }) => !freeze && newSize === target);
-  // Behind the last record that counts, so that what is written extends it and straddles no size that is known.
-  const boundaryFrom = ending !== undefined || target === 0 ? undefined : target > committed ? committed : 0;
-  const from = ending === undefined ? Math.max(startOfLastBundle(target), boundaryFrom ?? 0) : ending.baseSize;
-  const counting = new Set([ending, ...chain].map((record) => record?.baseSize));
-  const setAside = [...records.map(({ baseSize }) => baseSize), ...unreadable.map(({ base }) => base)]
-    .filter((base) => base >= from && !counting.has(base))
-    .sort((a, b) => a - b);
-
-  const milestones = [
-    ...(published.kind === 'valid' ? [{ ...published.checkpoint, statedBy: `the checkpoint in ${names.publicStore}` }] : []),
-    ...(mirrored === undefined ? [] : [{ ...mirrored, statedBy: 'the checkpoint of the mirror' }]),
-    ...walk.stated.flatMap(({ baseSize, baseRoot, newSize, newRoot }) => [
-      { size: baseSize, root: baseRoot, statedBy: recordKey(baseSize) },
-      { size: newSize, root: newRoot, statedBy: recordKey(baseSize) },
-    ]),
-  ].sort((a, b) => a.size - b.size);
-  const sources = [...leadingTo(boundary, records), ...chain];
-  const history = {
-    signed: signed ?? { size: 0, root: EMPTY_ROOT },
-    committed,
-    known,
-    records: sources,
-    milestones,
+  const target = signed !== undefined && canGoOn(signed, walk, known, evidence) ? signed.size : known;
+  const ending = recordEndingAt(target, signed, walk);
+  // A new one starts behind the records that count: it extends them, and straddles no size that is known of.
+  const boundaryStart =
+    ending === undefined && target > 0
+      ? Math.max(startOfLastBundle(target), target > walk.committed ? walk.committed : 0)
+      : undefined;
+  const counting = new Set([ending, ...walk.chain].map((record) => record?.baseSize));
+  const from = Math.min(walk.committed, ending?.baseSize ?? boundaryStart ?? target);
+  const plan = {
+    history: {
+      signed: signed ?? EMPTY_TREE,
+      committed: walk.committed,
+      known,
+      records: walk.sources,
+      milestones: milestonesOf(walk, evidence),
+    },
+    target,
+    sign: evidence.published.kind !== 'valid' || target > evidence.published.checkpoint.size,
+    boundaryStart,
+    setAside: keysOf(evidence).filter((base) => base >= from && !counting.has(base)),
   };
-  const draft = { history, target, sign, boundaryFrom, setAside };
-  return { finding: findingOf(evidence, draft), ...draft };
+  return { finding: findingOf(plan, evidence), ...plan };
+}
+
+const EMPTY_TREE: Tree = { size: 0, root: EMPTY_ROOT };
+
+function largestSigned({ published, mirrored }: Evidence): Tree | undefined {
+  const ours = published.kind === 'valid' ? published.checkpoint : undefined;
+  return mirrored !== undefined && mirrored.size > (ours?.size ?? -1) ? mirrored : ours;
+}
+
+/** No checkpoint and no record: either nothing ever happened, or nothing says how much. */
+function planWithoutHistory({ furthest, unreadable, names }: Evidence): Plan {
+  const [tile] = furthest;
+  const [record] = unreadable;
+  if (tile !== undefined || record !== undefined) {
+    refuse(
+      `there is no checkpoint in ${names.publicStore} and no record that can be read in ${names.privateStore}, but there is ${tile === undefined ? recordKey(record?.base ?? 0) : tilePath(tile)}: nothing says how large this log was; name a mirror with --from URL`,
+    );
+  }
+  const history = { signed: EMPTY_TREE, committed: 0, known: 0, records: [], milestones: [] };
+  return { finding: 'creation-incomplete', history, target: 0, sign: false, boundaryStart: undefined, setAside: [] };
+}
+
+/** Records at or beyond the end of what can be read are commits of something, perhaps published. */
+function refuseLoss(committed: number, { unreadable }: Evidence): void {
+  const lost = unreadable.filter(({ base, foreign }) => base >= committed && !foreign);
+  if (lost.length === 0) return;
+  const list = lost.map(({ base, why }) => `${recordKey(base)}: ${why}`).join('; ');
+  refuse(
+    `commits beyond size ${committed} cannot be read (${list}). Their entries were acknowledged only if they were published: if no checkpoint above ${committed} ever was, say so with --accept-loss, and the records are set aside; otherwise put them back, or name a mirror with --from URL`,
+  );
+}
+
+/** Tiles and bundles are written of committed trees only: what follows without a gap belongs to the history. */
+function endOfBundles({ committed, frozen }: JournalWalk, { bundles, names }: Evidence): number {
+  const next = bundles.find(({ start, end }: Range) => start <= committed && end > committed);
+  if (next === undefined) return committed;
+  if (!frozen) return next.end;
+  return refuse(
+    `the journal was frozen at size ${committed}, but bundles in ${names.publicStore} reach to ${next.end}`,
+  );
+}
+
+function refuseBeyond(known: number, { furthest, names }: Evidence): void {
+  const beyond = furthest.find(({ level, n, width }) => n * TILE_WIDTH + width > countOn(level, known));
+  if (beyond === undefined) return;
+  refuse(
+    `${tilePath(beyond)} in ${names.publicStore} is of a larger tree than the one of size ${known} whose entries are there: a checkpoint of it may have been published; name a mirror that has it with --from URL`,
+  );
+}
+
+/**
+ * Whether a writer that finds the signed checkpoint and the journal as they are will find its way to the whole history
+ * by itself. Then no signature of ours is needed. Where the record that ended at the published size is gone, and was not
+ * damaged, it was collected: a larger checkpoint was published.
+ */
+function canGoOn(signed: Tree, walk: JournalWalk, known: number, evidence: Evidence): boolean {
+  const { published, unreadable } = evidence;
+  if (published.kind !== 'valid' || published.checkpoint.size < signed.size) return false;
+  if (walk.hasGap || known > walk.committed) return false;
+  const last = keysOf(evidence).findLast((base) => base < signed.size);
+  const kept = walk.boundary !== undefined || unreadable.some(({ base }) => base === last);
+  return kept || signed.size === 0 || known === signed.size;
+}
+
+function recordEndingAt(target: number, signed: Tree | undefined, walk: JournalWalk): RecordHead | undefined {
+  if (target === signed?.size) return walk.boundary;
+  return walk.chain.findLast(({ freeze, newSize }) => !freeze && newSize === target);
 }
 
 export function startOfLastBundle(size: number): number {
-  return size === 0 ? 0 : Math.floor((size - 1) / TILE_WIDTH) * TILE_WIDTH;
+  return Math.floor((size - 1) / TILE_WIDTH) * TILE_WIDTH;
+}
+
+function keysOf({ records, unreadable }: Evidence): number[] {
+  return [...records.map(({ baseSize }) => baseSize), ...unreadable.map(({ base }) => base)].sort((a, b) => a - b);
+}
+
+function milestonesOf({ stated }: JournalWalk, { published, mirrored, names }: Evidence): Milestone[] {
+  const milestones: Milestone[] = stated.flatMap(({ baseSize, baseRoot, newSize, newRoot }) => [
+    { size: baseSize, root: baseRoot, statedBy: recordKey(baseSize) },
+    { size: newSize, root: newRoot, statedBy: recordKey(baseSize) },
+  ]);
+  if (mirrored !== undefined) milestones.push({ ...mirrored, statedBy: 'the checkpoint of the mirror' });
+  if (published.kind === 'valid') {
+    milestones.push({ ...published.checkpoint, statedBy: `the checkpoint in ${names.publicStore}` });
+  }
+  return milestones.sort((a, b) => a.size - b.size);
+}
+
+function findingOf(
+  { history, sign, boundaryStart, setAside }: Omit<Plan, 'finding'>,
+  { published, undescribed, records, unreadable }: Evidence,
+): Finding {
+  if (published.kind !== 'valid') return 'checkpoint-lost';
+  if (undescribed.some(({ store }) => store === 'private')) return 'private-lost';
+  if (sign) return 'public-older';
+  if (boundaryStart !== undefined) {
+    const older = records.length > 0 && unreadable.length === 0 && history.committed === history.signed.size;
+    return older ? 'private-older' : 'journal-damaged';
+  }
+  if (setAside.length > 0) return 'journal-damaged';
+  return undescribed.length > 0 ? 'description-lost' : 'healthy';
 }

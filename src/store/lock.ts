@@ -44,12 +44,11 @@ export class LockedError extends SteleError {
 /** SQLite's code for a lock that somebody else holds. */
 const SQLITE_BUSY = 5;
 
-/** How soon a waiting process notices that the lock is free, in ms. */
-const RETRY_MS = 50;
+/** How soon a waiting process notices that the lock is free, in ms, more or less: those who wait spread out. */
+const RETRY_MS = 40;
 
-/** How long a refusal may take to find out the holder's name: a few writes of the holder's. */
-const NAME_TRIES = 10;
-const NAME_RETRY_MS = 20;
+/** How long a lock may be without its holder's name before it is believed to be held, in ms. */
+const NAMELESS_MS = 1_000;
 
 /**
  * What keeps our locks ours. The kernel ties a lock to the process and the file: it is gone when the connection is
@@ -70,17 +69,20 @@ export async function lockDirectory(dir: string, options: LockOptions): Promise<
   if (options.allowNetworkFileSystem !== true) {
     await refuseNetworkFileSystem(await realpath(dir));
   }
-  const deadline = performance.now() + options.waitMs;
+  const start = performance.now();
   for (;;) {
     const connection = await tryLock(dir, folder);
     if (connection !== undefined) {
       return settleIn(connection, folder, options.holder ?? 'unnamed');
     }
-    const left = deadline - performance.now();
-    if (left <= 0) {
-      throw await lockedError(dir, folder, options.waitMs);
+    // Two that try at the same moment can be in each other's way and both fail, so a refusal wants a holder with a
+    // name; one that has just taken the lock is about to write it.
+    const holder = await holderOf(folder);
+    const waited = performance.now() - start;
+    if (waited >= options.waitMs && (holder !== undefined || waited >= NAMELESS_MS)) {
+      throw lockedError(dir, holder, options.waitMs);
     }
-    await setTimeout(Math.min(RETRY_MS, left));
+    await setTimeout(RETRY_MS * (0.5 + Math.random()));
   }
 }
 
@@ -131,8 +133,7 @@ async function settleIn(connection: DatabaseSync, folder: string, verb: string):
   };
 }
 
-async function lockedError(dir: string, folder: string, waitMs: number): Promise<LockedError> {
-  const holder = await holderOf(folder);
+function lockedError(dir: string, holder: LockHolder | undefined, waitMs: number): LockedError {
   const who =
     holder === undefined
       ? 'another process'
@@ -144,19 +145,10 @@ async function lockedError(dir: string, folder: string, waitMs: number): Promise
   );
 }
 
-/**
- * Who holds a lock that is taken. A process that has just taken it may not have written its name yet; what is there
- * then is nothing, or the name of one that was killed.
- */
+/** Who holds a lock that is taken; undefined while that is not written there, but nothing, or the name of one killed. */
 async function holderOf(folder: string): Promise<LockHolder | undefined> {
-  for (let tries = 0; tries < NAME_TRIES; tries++) {
-    const holder = await readFile(`${folder}/holder`, 'utf8').then(parseHolder, () => undefined);
-    if (holder !== undefined && !isGone(holder)) {
-      return holder;
-    }
-    await setTimeout(NAME_RETRY_MS);
-  }
-  return undefined;
+  const holder = await readFile(`${folder}/holder`, 'utf8').then(parseHolder, () => undefined);
+  return holder === undefined || isGone(holder) ? undefined : holder;
 }
 
 function isGone({ pid, host }: LockHolder): boolean {

@@ -60,7 +60,8 @@ export interface ObjectStore extends ReadableStore {
   stage(key: string, bytes: NewObject['bytes'], meta: ObjectMeta): Promise<StagedObject>;
   /**
    * Creates many immutable objects; all are durable on return, in no particular order before. An object that is
-   * there already with equal bytes is made durable too; with other bytes: `conflict`, naming the key.
+   * there already with equal bytes is made durable too; with other bytes: `conflict`, naming the key. When it
+   * rejects, some of the objects may be there: call it again. The iterable is asked for objects as they are written.
    */
   createAll(objects: Iterable<NewObject>): Promise<void>;
   /** Replaces the version `ifMatch` (null: there is none yet) or throws `precondition-failed`. */
@@ -69,13 +70,13 @@ export interface ObjectStore extends ReadableStore {
   delete(key: string): Promise<void>;
   /** All objects whose key starts with `prefix`, in ascending order of the key's UTF-8 bytes. */
   list(prefix: string): AsyncIterable<ListedObject>;
-  /** Releases descriptors, connections and the lock. */
+  /** Releases descriptors and connections. Operations under way must have ended. */
   close(): Promise<void>;
 }
 
 export interface StagedObject {
-  /** Second half: as `ObjectStore.create`. */
+  /** Second half: as `ObjectStore.create`. After `unreachable` it may be called again. */
   create(): Promise<boolean>;
-  /** Drops the bytes; nothing was or will be created. */
+  /** Drops the bytes, unless they were created: nothing else was or will be. */
   discard(): Promise<void>;
 }

@@ -167,8 +167,8 @@ export function treeHash(hashes: readonly Buffer[]): Buffer {
 
 export type Operation = 'get' | 'create' | 'stage' | 'createAll' | 'replace' | 'delete' | 'list';
 
-/** What happens to one operation: it fails without effect, it happens and its answer is lost, or something before it. */
-export type Fault = 'lost' | 'kept' | { before: () => Promise<void> } | undefined;
+/** What happens to one operation: no effect, an effect whose answer is lost, or something before or after it. */
+export type Fault = 'lost' | 'kept' | { before?: () => Promise<void>; after?: () => Promise<void> } | undefined;
 
 /** A store whose every operation asks `plan` first, and records what was called. */
 export function faulty(
@@ -180,8 +180,9 @@ export function faulty(
     calls.push(`${operation} ${key}`);
     const fault = plan(operation, key);
     if (fault === 'lost') throw new SteleError('unreachable', `${operation} ${key} was lost (planted)`);
-    if (typeof fault === 'object') await fault.before();
+    if (typeof fault === 'object') await fault.before?.();
     const result = await act();
+    if (typeof fault === 'object') await fault.after?.();
     if (fault === 'kept')
       throw new SteleError('outcome-unknown', `the answer to ${operation} ${key} was lost (planted)`);
     return result;

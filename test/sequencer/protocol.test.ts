@@ -173,6 +173,30 @@ test('what a rival commits between a create and the authority read is loaded, an
   await assertHolds(log, [utf8('mine'), utf8('between')]);
 });
 
+test('a publication of our own that ends while an authority read is under way is no reason to load again', async () => {
+  const log = await newLog();
+  let swapped: () => void = () => {};
+  const published = new Promise<void>((resolve) => {
+    swapped = resolve;
+  });
+  let reads = Number.NEGATIVE_INFINITY; // those of the load do not count
+  const publicStore = faulty(log.publicStore, (operation, key) => {
+    if (operation === 'replace') return { after: async () => swapped() };
+    // Of the second commit: read before the first batch is published, answered after.
+    if (operation === 'get' && key === 'checkpoint' && ++reads === 2) {
+      return { after: () => published.then(() => new Promise((resolve) => setTimeout(resolve, 20))) };
+    }
+    return undefined;
+  });
+  const raced = await openWriter({ ...log, publicStore }, { maxBatchEntries: 5 });
+  reads = 0;
+  const before = publicStore.calls.length;
+  assert.deepEqual(indices(await raced.add(entriesFrom(0, 10))), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const reloads = publicStore.calls.slice(before).filter((call) => /^get tile/.test(call));
+  assert.deepEqual(reloads, []);
+  assert.equal((await raced.sequencer.drain()).appended, 10);
+});
+
 test('losing the swap to a rival that published further loads its tree and acknowledges what it contains', async () => {
   const log = await newLog();
   let rival: Writer | undefined;

@@ -1,4 +1,4 @@
-import { recover } from '../../sequencer/index.ts';
+import { type Finding, recover } from '../../sequencer/index.ts';
 import { openReadableStore } from '../../store/index.ts';
 import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
@@ -6,12 +6,33 @@ import { NO, YES } from '../exit-codes.ts';
 import { defineVerb } from '../verb.ts';
 import { openForWriting } from '../writing.ts';
 
+const MEANING: Readonly<Record<Finding, string>> = {
+  healthy: 'the stores belong together, and every entry and tile is what was signed',
+  'creation-incomplete': 'this log was never begun',
+  'checkpoint-lost': 'the public store has no checkpoint that this log signed',
+  'private-lost': 'the private store was lost',
+  'private-older': 'the private store is older than what was published',
+  'public-older': 'the public checkpoint is older than what this log knows of itself',
+  'journal-damaged': 'journal records are missing or damaged',
+  'tiles-damaged': 'tiles or bundles are missing or damaged',
+  'description-lost': 'log.json is missing from the public store, or damaged',
+};
+
 export default defineVerb({
   positionals: {},
   options: {
     dir: DIR,
-    from: { describe: 'URL of a mirror whose tiles may replace what is lost', type: 'string', requiresArg: true },
+    from: {
+      describe: 'URL of a mirror: evidence of what was published, and copies of what is lost',
+      type: 'string',
+      requiresArg: true,
+    },
     apply: { describe: 'write what is proposed', type: 'boolean', default: false },
+    'accept-loss': {
+      describe: 'state that commits which cannot be read were never published, and set their records aside',
+      type: 'boolean',
+      default: false,
+    },
     'lock-wait': LOCK_WAIT,
     'allow-open-key': ALLOW_OPEN_KEY,
   },
@@ -30,18 +51,22 @@ export default defineVerb({
       verb: 'recover',
     });
     try {
-      const plan = await recover({ ...log, ...(args.from !== undefined && { from: openReadableStore(args.from) }) });
-      const { finding, evidence, writes } = plan;
+      const { finding, evidence, writes, size, apply } = await recover({
+        ...log,
+        ...(args.from !== undefined && { from: openReadableStore(args.from) }),
+        acceptLoss: args['accept-loss'],
+        onProgress: (progress) => output.progress(`${progress.entries} of ${progress.size} entries gone through`),
+      });
       const applied = args.apply && writes.length > 0;
-      if (applied) await plan.apply();
+      if (applied) await apply();
       const lines = [
-        finding,
+        `${finding}: ${MEANING[finding]}`,
         ...evidence.map((line) => `  evidence: ${line}`),
         ...writes.map((line) => `  ${applied ? 'wrote' : 'would write'}: ${line}`),
         ...(writes.length > 0 && !applied ? ['run it again with --apply to write this'] : []),
       ];
-      output.result(`${lines.join('\n')}\n`, { finding, evidence, writes, applied });
-      return writes.length === 0 || applied ? YES : NO;
+      output.result(`${lines.join('\n')}\n`, { finding, evidence, writes, size, applied });
+      return finding === 'healthy' || applied ? YES : NO;
     } finally {
       await log.close();
     }
