@@ -11,7 +11,6 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock } from './clock.ts';
 import { isSteleError, SteleError } from './errors.ts';
 import { parseSignerKey, parseVerifierKey, type SignedCheckpoint, type Signer, type Verifier } from './note/index.ts';
@@ -25,7 +24,7 @@ import {
   type SequencerEvents,
   type SequencerSettings,
 } from './sequencer/index.ts';
-import { type Lock, lockDirectory, type ObjectStore, openStore } from './store/index.ts';
+import { type ObjectStore, openWriterStores } from './store/index.ts';
 
 export type { Clock } from './clock.ts';
 export { BusyError, type ErrorCode, isSteleError, SteleError } from './errors.ts';
@@ -138,21 +137,11 @@ async function open(options: LogOptions, prepare: (opened: Opened) => Promise<vo
   const signer = parseSignerKey(options.key);
   const verifier = parseVerifierKey(signer.verifierKey);
   const clock = options.clock ?? systemClock;
-  const releases: (() => Promise<void>)[] = [];
-  const release = async (): Promise<void> => {
-    for (const step of releases.splice(0).toReversed()) await step();
-  };
+  const { publicStore, privateStore, close } = await openWriterStores(options, {
+    waitMs: options.lockWaitMs ?? 0,
+    holder: 'library',
+  });
   try {
-    const lock = await lockOf(options);
-    if (lock !== undefined) releases.push(() => lock.release());
-    const openOne = async (store: string | ObjectStore): Promise<ObjectStore> => {
-      if (typeof store !== 'string') return store; // the caller's own to close
-      const opened = await openStore(store);
-      releases.push(() => opened.close());
-      return opened;
-    };
-    const publicStore = await openOne(options.publicStore);
-    const privateStore = await openOne(options.privateStore);
     await prepare({ publicStore, privateStore, signer, verifier });
     const defaults = /^(file|mem):/.test(publicStore.url) ? DIRECTORY_SETTINGS : BUCKET_SETTINGS;
     const settings = { ...defaults, ...options.settings };
@@ -179,18 +168,11 @@ async function open(options: LogOptions, prepare: (opened: Opened) => Promise<vo
       ...(onPublished && { onPublished }),
       ...(onRetry && { onRetry }),
     });
-    return new Log(queue, sequencer, release);
+    return new Log(queue, sequencer, close);
   } catch (error) {
-    await release();
+    await close();
     throw error;
   }
-}
-
-/** A directory has one writer at a time; its private store holds the lock. */
-async function lockOf({ privateStore, lockWaitMs }: LogOptions): Promise<Lock | undefined> {
-  const url = typeof privateStore === 'string' ? privateStore : privateStore.url;
-  if (!url.startsWith('file:')) return undefined;
-  return lockDirectory(fileURLToPath(url), { waitMs: lockWaitMs ?? 0, holder: 'library' });
 }
 
 function accepted(outcome: EntryOutcome): Appended {

@@ -8,7 +8,7 @@ import { SteleError } from '../errors.ts';
 import { parseVerifierKey, type Signer, type Verifier } from '../note/index.ts';
 import { openSpool, type SubmissionQueue } from '../queue/index.ts';
 import { BUCKET_SETTINGS, DIRECTORY_SETTINGS, type SequencerSettings } from '../sequencer/index.ts';
-import { lockDirectory, type ObjectStore, openStore, sweepTemporaries } from '../store/index.ts';
+import { openWriterStores, type WriterStores } from '../store/index.ts';
 import { type Environment, type LogConfig, storeUrl } from './config.ts';
 import { loadLogSigner } from './key-file.ts';
 
@@ -27,42 +27,20 @@ export interface WriterOptions {
   readonly verb: string;
 }
 
-export interface WritableLog {
-  readonly publicStore: ObjectStore;
-  readonly privateStore: ObjectStore;
+export interface WritableLog extends WriterStores {
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly random: (length: number) => Uint8Array;
-  close(): Promise<void>;
 }
 
 /** Takes the lock of the private folder, then opens both stores. Throws `locked`, `config`, `unreachable`. */
 export async function openForWriting(config: LogConfig, options: WriterOptions): Promise<WritableLog> {
   const signer = await loadLogSigner(config, options);
-  const lock = await lockDirectory(privateFolder(config), { waitMs: options.lockWaitMs, holder: options.verb });
-  const opened: ObjectStore[] = [];
-  const close = async (): Promise<void> => {
-    for (const store of opened) await store.close();
-    await lock.release();
-  };
-  try {
-    const publicStore = await openSwept(storeUrl(config, 'public'));
-    opened.push(publicStore);
-    const privateStore = await openSwept(storeUrl(config, 'private'));
-    opened.push(privateStore);
-    const verifier = parseVerifierKey(signer.verifierKey);
-    return { publicStore, privateStore, signer, verifier, random: (length) => randomBytes(length), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-/** Under the lock: opens a store and removes what a crashed writer left unfinished in it. */
-async function openSwept(url: string): Promise<ObjectStore> {
-  const store = await openStore(url);
-  await sweepTemporaries(url);
-  return store;
+  privateFolder(config); // a lock and a queue need one
+  const urls = { publicStore: storeUrl(config, 'public'), privateStore: storeUrl(config, 'private') };
+  const stores = await openWriterStores(urls, { waitMs: options.lockWaitMs, holder: options.verb });
+  const verifier = parseVerifierKey(signer.verifierKey);
+  return { ...stores, signer, verifier, random: (length) => randomBytes(length) };
 }
 
 /** The folder of the private store: it holds the lock and the queue. Throws `config` for a store that is no folder. */

@@ -159,7 +159,7 @@ export class TreeRebuild {
       // Below a signed size what is wrong is damaged. Beyond, a tile without its bundle may tell of another history.
       const wrongTile = stored.tile !== undefined && !equalBytes(stored.tile, hashes);
       const goodBundle = stored.bundle !== undefined && equalBytes(stored.bundle, entries);
-      if (wrongTile && (end > committed || (end > signed.size && !goodBundle))) this.#contradicted(tile);
+      if (wrongTile && (end > signed.size && !goodBundle)) this.#contradicted(tile);
       mends.push(...this.#mend(tile, hashes, stored.tile), ...this.#mend(bundle, entries, stored.bundle));
     }
     if (n * TILE_WIDTH + last > committed) await this.#checkNarrower(n, found.hashes);

@@ -1,6 +1,6 @@
 /** Reading tiles of a published tree, each held against the checkpoint's root before it is used. */
 
-import { SteleError } from '../errors.ts';
+import { isSteleError, SteleError } from '../errors.ts';
 import { equalBytes, foldNodes, HASH_SIZE, type Hash, hashLeaves, rangeNodes, rootOf } from '../merkle/index.ts';
 import type { ReadableStore } from '../store/index.ts';
 import {
@@ -36,12 +36,23 @@ export async function readEdge(store: ReadableStore, size: number, root: Hash): 
 /** A hash tile's bytes, of the right length; the hashes in it are not verified. */
 async function readTile(store: ReadableStore, tile: Tile): Promise<Uint8Array> {
   const key = tilePath(tile);
-  const object = await store.get(key, { maxBytes: TILE_WIDTH * HASH_SIZE });
-  if (object === undefined) throw corrupt(key, `is missing from ${store.url}`);
-  if (object.bytes.length !== tile.width * HASH_SIZE) {
-    throw corrupt(key, `of ${store.url} has ${object.bytes.length} bytes, not ${tile.width * HASH_SIZE}`);
+  const bytes = await readBounded(store, key, TILE_WIDTH * HASH_SIZE);
+  if (bytes.length !== tile.width * HASH_SIZE) {
+    throw corrupt(key, `of ${store.url} has ${bytes.length} bytes, not ${tile.width * HASH_SIZE}`);
   }
-  return object.bytes;
+  return bytes;
+}
+
+/** Throws `corrupt` for an object that is missing, or longer than any of its kind. */
+async function readBounded(store: ReadableStore, key: string, maxBytes: number): Promise<Uint8Array> {
+  try {
+    const object = await store.get(key, { maxBytes });
+    if (object !== undefined) return object.bytes;
+  } catch (error) {
+    if (!isSteleError(error, 'limit')) throw error;
+    throw corrupt(key, `of ${store.url} has more than ${maxBytes} bytes`);
+  }
+  throw corrupt(key, `is missing from ${store.url}`);
 }
 
 /** The entries of the partial bundle at the end of the tree, verified; no bytes where the tree ends with a full one. */
@@ -64,21 +75,20 @@ export async function readBundle(
 ): Promise<{ bytes: Uint8Array; spans: Uint32Array }> {
   const { width } = tile;
   const key = tilePath(tile);
-  const object = await store.get(key, { maxBytes: MAX_BUNDLE_SIZE });
-  if (object === undefined) throw corrupt(key, `is missing from ${store.url}`);
+  const bytes = await readBounded(store, key, MAX_BUNDLE_SIZE);
   let spans: Uint32Array;
   try {
-    spans = parseBundle(object.bytes, width);
+    spans = parseBundle(bytes, width);
   } catch (cause) {
     throw corrupt(
       key,
       `of ${store.url} is not a bundle of ${width} entries: ${cause instanceof Error ? cause.message : cause}`,
     );
   }
-  if (!equalBytes(hashLeaves(object.bytes, spans), leafHashes)) {
+  if (!equalBytes(hashLeaves(bytes, spans), leafHashes)) {
     throw corrupt(key, `of ${store.url} does not hash to its tile`);
   }
-  return { bytes: object.bytes, spans };
+  return { bytes, spans };
 }
 
 /** Reads tiles of one published tree; each is verified once and kept while this reader lives. */

@@ -29,6 +29,7 @@ export {
   openStore,
   sweepTemporaries,
 } from './open.ts';
+export { makeRoot } from './root.ts';
 export { type StoreObserver, sweepTemporaryFolder } from './temporaries.ts';
 export type {
   ETag,
@@ -41,3 +42,4 @@ export type {
   StagedObject,
   StoredObject,
 } from './types.ts';
+export { openWriterStores, type WriterStores } from './writer-stores.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -45,6 +45,21 @@ test('a store is made with all folders above it, and found again', async () => {
   const again = await openStore(url);
   assert.equal(await again.create('a', BYTES, META), false);
   await again.close();
+});
+
+test('a folder that cannot be made is refused, and not tried for ever', { timeout: 10_000 }, async () => {
+  await writeFile(join(base, 'file'), '');
+  await symlink(join(base, 'nowhere'), join(base, 'dangling'));
+  for (const parts of [['file'], ['file', 'x'], ['dangling'], ['dangling', 'x']]) {
+    const path = join(base, ...parts);
+    await assert.rejects(openStore(pathToFileURL(path).href), isConfig(path), path);
+  }
+  // Linux says ENOENT there though /proc exists.
+  for (const path of ['/proc/nope', '/proc/nope/deeper', '/dev/null/x']) {
+    await assert.rejects(openStore(`file://${path}`), isConfig(path), path);
+  }
+  const url = `file://${base}/all/at/once`;
+  for (const store of await Promise.all(Array.from({ length: 8 }, () => openStore(url)))) await store.close();
 });
 
 test('what cannot be opened says what can', async () => {

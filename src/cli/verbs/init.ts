@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SteleError } from '../../errors.ts';
 import { initLog } from '../../sequencer/index.ts';
-import { openStore } from '../../store/index.ts';
+import { makeRoot, openStore } from '../../store/index.ts';
 import { ALLOW_OPEN_KEY, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { CONFIG_FILE, type Environment, isUrl, type LogConfig, loadConfig, parseConfig, storeUrl } from '../config.ts';
 import { formatConfig, writeConfig } from '../config-file.ts';
@@ -117,7 +116,7 @@ async function createConfig(dir: string, request: Request, options: KeyOptions):
   privateFolder(config);
   for (const which of ['public', 'private'] as const) await (await openStore(storeUrl(config, which))).close();
 
-  await mkdir(dir, { recursive: true });
+  await makeRoot(dir);
   if (made !== undefined) await writeKeyFile(path, made.skey);
   await writeConfig(dir, text);
   return config;
