@@ -37,6 +37,11 @@ const duration = quantity(parseDuration);
 const byteCount = quantity(parseByteCount);
 const count = quantity(parseCount);
 
+/** For what would mean never, or without rest, at 0. */
+function aboveZero(value: typeof count) {
+  return value.refine((amount) => amount > 0, 'expected more than 0');
+}
+
 const schema = z.strictObject({
   /** Name of the log: its first line in every checkpoint. */
   origin: z.string().min(1),
@@ -49,11 +54,15 @@ const schema = z.strictObject({
   /** Folders relative to stele.yaml, or URLs. */
   stores: z.strictObject({ public: z.string().min(1), private: z.string().min(1) }),
   publish: z.strictObject({ interval: duration.optional(), republish: duration.optional() }).optional(),
-  queue: z.strictObject({ poll: duration.optional() }).optional(),
+  queue: z.strictObject({ poll: aboveZero(duration).optional() }).optional(),
   maxUnpublished: z
-    .strictObject({ entries: count.optional(), bytes: byteCount.optional(), age: duration.optional() })
+    .strictObject({
+      entries: aboveZero(count).optional(),
+      bytes: aboveZero(byteCount).optional(),
+      age: aboveZero(duration).optional(),
+    })
     .optional(),
-  batch: z.strictObject({ entries: count.optional(), bytes: byteCount.optional() }).optional(),
+  batch: z.strictObject({ entries: aboveZero(count).optional(), bytes: aboveZero(byteCount).optional() }).optional(),
   dedup: z.strictObject({ window: count.optional() }).optional(),
 });
 

@@ -97,7 +97,9 @@ async function readKeyFile(path: string, allowOpenKey: boolean): Promise<string>
     throw new SteleError('config', `cannot read the key file ${path}: ${String(cause)}`, { cause });
   }
   try {
-    const { mode } = await file.stat();
+    const stats = await file.stat();
+    if (stats.isDirectory()) throw new SteleError('config', `the key file ${path} is a folder`);
+    const { mode } = stats;
     if (!allowOpenKey && process.platform !== 'win32' && (mode & OPEN_TO_OTHERS) !== 0) {
       const permissions = (mode & 0o777).toString(8).padStart(4, '0');
       throw new SteleError(

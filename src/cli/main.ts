@@ -9,15 +9,15 @@ import yargs, { type Argv } from 'yargs';
 import { isSteleError, SteleError } from '../errors.ts';
 import type { Environment } from './config.ts';
 import { EXIT_STATUS, type ExitStatus, USAGE, YES } from './exit-codes.ts';
-import { ignoreClosedPipe, openOutput, type Streams } from './output.ts';
+import { openOutput, type Streams } from './output.ts';
 import type { Context, Verb } from './verb.ts';
 import { VERBS } from './verb-table.ts';
 
 /** Columns of help where the terminal does not say. */
 const WIDTH = 100;
 
-/** Stands for `-` (standard input) while yargs parses, which would take it for an option without a name. */
-const DASH = '\0-';
+/** Before an argument that is no option though it looks like one, while yargs parses; no argument can contain it. */
+const PLAIN = '\0';
 
 /** What a process gives to its command. */
 export interface Surroundings extends Streams {
@@ -27,13 +27,14 @@ export interface Surroundings extends Streams {
 
 /** Runs one command line, without the program's name, and resolves with the exit status of the process. */
 export async function main(args: readonly string[], surroundings: Surroundings = process): Promise<ExitStatus> {
-  const { stdin, stdout, stderr, env: environment } = surroundings;
-  ignoreClosedPipe(stdout);
-  ignoreClosedPipe(stderr);
-  const output = openOutput(args.includes('--json'), surroundings);
+  const { stdin, env: environment } = surroundings;
+  const marked = markPlain(args);
+  const output = openOutput(marked.includes('--json') || marked.includes('--json=true'), surroundings);
   const context: Context = { output, environment, stdin };
   try {
-    return await runCommandLine(args, context);
+    const status = await runCommandLine(marked, context);
+    await output.flush();
+    return status;
   } catch (error) {
     output.failure(error);
     return isSteleError(error) ? EXIT_STATUS[error.code] : USAGE;
@@ -43,7 +44,7 @@ export async function main(args: readonly string[], surroundings: Surroundings =
 async function runCommandLine(args: readonly string[], context: Context): Promise<ExitStatus> {
   let status: ExitStatus = YES;
   const verbs = await loadNamed(args);
-  const parser = globalOptions(yargs(args.map((arg) => (arg === '-' ? DASH : arg))), args);
+  const parser = globalOptions(yargs(args), args);
   for (const [name, { line, describe }] of Object.entries(VERBS)) {
     const verb = verbs.get(name);
     parser.command({
@@ -54,7 +55,7 @@ async function runCommandLine(args: readonly string[], context: Context): Promis
         return sub;
       },
       handler: async (parsed) => {
-        status = (await verb?.run(withDashes(parsed), context)) ?? status;
+        status = (await verb?.run(withoutMarks(parsed), context)) ?? status;
       },
     });
   }
@@ -62,9 +63,17 @@ async function runCommandLine(args: readonly string[], context: Context): Promis
   return status;
 }
 
-function withDashes(parsed: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** `-` is standard input, and all that follows `--` are positionals: yargs loses the one and the other. */
+function markPlain(args: readonly string[]): string[] {
+  // A `--` at the end is what completion asks to complete.
+  const end = args.slice(0, -1).includes('--') ? args.indexOf('--') : args.length;
+  const options = args.slice(0, end).map((arg) => (arg === '-' ? `${PLAIN}-` : arg));
+  return [...options, ...args.slice(end + 1).map((arg) => (arg.startsWith('-') ? `${PLAIN}${arg}` : arg))];
+}
+
+function withoutMarks(parsed: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const restore = (value: unknown): unknown =>
-    value === DASH ? '-' : Array.isArray(value) ? value.map(restore) : value;
+    typeof value === 'string' ? value.replace(PLAIN, '') : Array.isArray(value) ? value.map(restore) : value;
   return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, restore(value)]));
 }
 
@@ -101,7 +110,7 @@ function globalOptions(parser: Argv, args: readonly string[]): Argv {
     .exitProcess(false)
     .fail((message, error) => {
       if (!message) throw error; // a verb's own failure
-      throw new SteleError('config', `${message.replace(/\s+/g, ' ')}; ${usageHint(args)}`);
+      throw new SteleError('config', `${message.replaceAll(PLAIN, '').replace(/\s+/g, ' ')}; ${usageHint(args)}`);
     });
 }
 

@@ -1,6 +1,6 @@
 /** What a verb prints: results on stdout, everything else on stderr, so that a result can always be piped. */
 
-import { isSteleError } from '../errors.ts';
+import { isSteleError, SteleError } from '../errors.ts';
 
 export interface Output {
   readonly json: boolean;
@@ -14,6 +14,8 @@ export interface Output {
   progress(text: string): void;
   /** Reports a failure: on stderr for people, on stdout as `{"error":{"code","message"}}` for programs. */
   failure(error: unknown): void;
+  /** Resolves when the results have been written. Throws `config` where they cannot be: a full disk, say. */
+  flush(): Promise<void>;
 }
 
 /** What the verbs of one process print to. */
@@ -24,6 +26,13 @@ export interface Streams {
 
 export function openOutput(json: boolean, { stdout, stderr }: Streams): Output {
   let progressShown = false;
+  let unwritten: Error | undefined;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`stele … | head`) is no failure: the verb runs to its end and keeps its exit status.
+    if (error.code !== 'EPIPE') unwritten ??= error;
+  });
+  // A service goes on though nobody can be told how it is.
+  stderr.on('error', () => {});
   const clearProgress = () => {
     if (progressShown) stderr.write('\r\x1b[K');
     progressShown = false;
@@ -48,17 +57,15 @@ export function openOutput(json: boolean, { stdout, stderr }: Streams): Output {
     failure(error) {
       clearProgress();
       const { code, message } = describeError(error);
-      if (json) stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+      if (json && unwritten === undefined) stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
       else stderr.write(`stele: ${message}\n`);
     },
+    async flush() {
+      await new Promise<void>((resolve) => stdout.write('', () => resolve()));
+      if (unwritten === undefined) return;
+      throw new SteleError('config', `cannot write to standard output: ${unwritten.message}`, { cause: unwritten });
+    },
   };
-}
-
-/** A reader that went away (`stele … | head`) is no failure: the verb runs to its end and keeps its exit status. */
-export function ignoreClosedPipe(stream: NodeJS.WritableStream): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
 }
 
 function describeError(error: unknown): { code: string; message: string } {

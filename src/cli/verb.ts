@@ -48,6 +48,12 @@ export function defineVerb<const P extends Record<string, PositionalOptions>, co
         if (Array.isArray(value) && declared[name] !== undefined && declared[name].array !== true) {
           throw new SteleError('config', `--${name} is given ${value.length} times: once is clear`);
         }
+        if (declared[name] !== undefined && [value].flat().includes('')) {
+          throw new SteleError(
+            'config',
+            `${name in definition.options ? '--' : ''}${name} is empty: an unset variable?`,
+          );
+        }
       }
       // Whatever else does not fit the declaration the parser has refused.
       return definition.run(args as Declared<P & O>, context);

@@ -40,15 +40,13 @@ export function describeEvidence(evidence: Evidence, plan: Plan): string[] {
   } else {
     const ends = last.freeze ? `frozen at size ${last.newSize}` : `size ${last.newSize}`;
     lines.push(
-      `the journal in ${names.privateStore} has ${records.length} records, from size ${first.baseSize} to ${ends}`,
+      `the journal in ${names.privateStore} has ${records.length} ${records.length === 1 ? 'record' : 'records'}, from size ${first.baseSize} to ${ends}`,
     );
   }
   for (const { base, why } of unreadable) lines.push(`${recordKey(base)} is no record of this log: ${why}`);
   if (committed > signed.size) {
-    const whose =
-      published.kind === 'valid' ? 'the next writer publishes what is' : 'nothing signed tells whether it is';
-    const fate = plan.sign ? 'it is published now' : whose;
-    lines.push(`the journal goes on from the signed size ${signed.size} to ${committed}: ${fate} committed there`);
+    const who = plan.sign ? 'this' : 'the next writer';
+    lines.push(`the journal goes on from the signed size ${signed.size} to ${committed}: ${who} publishes what it has`);
   }
   if (known > committed) {
     lines.push(
@@ -58,19 +56,15 @@ export function describeEvidence(evidence: Evidence, plan: Plan): string[] {
   return [...lines, ...caveats(evidence, plan)];
 }
 
-function caveats({ published, mirrored, records, unreadable, names }: Evidence, plan: Plan): string[] {
+function caveats({ published, mirrored, records, unreadable }: Evidence, plan: Plan): string[] {
   const { history, sign, finding } = plan;
   if (finding === 'healthy') return [];
   const lines: string[] = [];
   const reaches = records.some(({ newSize }) => newSize >= history.signed.size);
-  if (!reaches && mirrored === undefined) {
+  const unwitnessed = mirrored === undefined || mirrored.size < history.known;
+  if (unwitnessed && (!reaches || published.kind !== 'valid')) {
     lines.push(
-      `not to be known without journal or mirror: whether a checkpoint larger than ${history.known} was ever published; ${names.publicStore} is taken to be current`,
-    );
-  }
-  if (published.kind !== 'valid' && mirrored === undefined) {
-    lines.push(
-      `not to be known without checkpoint or mirror: whether a checkpoint larger than ${history.known} was ever published; ${names.privateStore} is taken to be current`,
+      `not to be known: whether a checkpoint larger than ${history.known} was ever published; what is left is taken to be current`,
     );
   }
   if (!reaches || unreadable.length > 0) {

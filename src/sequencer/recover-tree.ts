@@ -159,15 +159,15 @@ export class TreeRebuild {
       // Below a signed size what is wrong is damaged. Beyond, a tile without its bundle may tell of another history.
       const wrongTile = stored.tile !== undefined && !equalBytes(stored.tile, hashes);
       const goodBundle = stored.bundle !== undefined && equalBytes(stored.bundle, entries);
-      if (wrongTile && (end > signed.size && !goodBundle)) this.#contradicted(tile);
+      if (wrongTile && end > signed.size && !goodBundle) this.#contradicted(tile);
       mends.push(...this.#mend(tile, hashes, stored.tile), ...this.#mend(bundle, entries, stored.bundle));
     }
-    if (n * TILE_WIDTH + last > committed) await this.#checkNarrower(n, found.hashes);
+    if (n * TILE_WIDTH + last > committed) await this.#checkEveryWidth(n, found.hashes);
     return mends;
   }
 
   /** Where no root proves the entries, every tile that was ever published of them must agree. */
-  async #checkNarrower(n: number, hashes: Uint8Array): Promise<void> {
+  async #checkEveryWidth(n: number, hashes: Uint8Array): Promise<void> {
     for (const width of await storedWidths(this.#publicStore, 0, n)) {
       const tile: Tile = { level: 0, n, width };
       const stored = await readObject(this.#publicStore, tile);

@@ -41,12 +41,15 @@ export const BUCKET_SETTINGS: SequencerSettings = { ...LIMITS, publishIntervalMs
 
 /** Throws `config` for settings that contradict each other or a format. */
 export function checkSettings(settings: SequencerSettings): void {
-  const { maxBatchEntries, maxBatchBytes, dedupWindow, maxUnpublishedEntries } = settings;
+  const { maxBatchEntries, maxBatchBytes, dedupWindow, maxUnpublishedEntries, maxUnpublishedBytes } = settings;
   const fail = (message: string): never => {
     throw new SteleError('config', message);
   };
   if (!(maxBatchEntries >= 1 && maxBatchEntries <= 65_536)) fail('maxBatchEntries must be 1 to 65536');
   if (!(maxBatchBytes >= 2 + 65_535 && maxBatchBytes <= 15 * 2 ** 20)) fail('maxBatchBytes must be 64 KiB to 15 MiB');
+  if (!(maxUnpublishedEntries >= 1 && maxUnpublishedBytes >= 1)) {
+    fail('maxUnpublishedEntries and maxUnpublishedBytes must be at least 1: nothing would be committed');
+  }
   if (dedupWindow < maxUnpublishedEntries) {
     fail(`dedupWindow (${dedupWindow}) must be at least maxUnpublishedEntries (${maxUnpublishedEntries})`);
   }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
@@ -88,9 +88,9 @@ export async function lockDirectory(dir: string, options: LockOptions): Promise<
 
 /** undefined: somebody else has it. */
 async function tryLock(dir: string, folder: string): Promise<DatabaseSync | undefined> {
+  await makeRoot(folder);
   let connection: DatabaseSync | undefined;
   try {
-    await mkdir(folder, { recursive: true });
     const { DatabaseSync } = loadSqlite();
     connection = new DatabaseSync(`${folder}/exclusive`);
     connection.exec('BEGIN EXCLUSIVE');

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
+import { main } from '../../src/cli/main.ts';
 import { VERBS } from '../../src/cli/verb-table.ts';
 import { stele, steleHere, temporaryFolder, vectorTree } from './run-stele.ts';
 
@@ -51,6 +53,12 @@ test('a command line that is wrong exits with 2, says what is wrong, and points 
     [['add', '-C', folder], /--lines/],
     [['serve', '-C', folder], /there is no .*stele\.yaml/],
     [['init', at('new')], /origin/],
+    [['init', '', '--origin', 'log.example'], /dir is empty/],
+    [['add', '-C', '', 'x'], /--dir is empty/],
+    [['add', '-C', folder, 'x', ''], /files is empty/],
+    [['key', 'show', '--key', folder], /is a folder/],
+    [['--', 'get'], /stele get --help/],
+    [['checkpoint', log.url, '--', '-y'], /: -y;/],
   ];
   const runs = await Promise.all(cases.map(([args]) => steleHere(args)));
   for (const [i, [args, message]] of cases.entries()) {
@@ -78,6 +86,38 @@ test('a reader that goes away is no failure', async () => {
   });
   const status = await new Promise((resolve) => child.on('close', resolve));
   assert.deepEqual([status, stderr], [0, '']);
+});
+
+test('after -- an argument is no option, whatever it looks like', async () => {
+  const cases = [
+    ['--', 'checkpoint', log.url],
+    ['checkpoint', '--vkey', log.logKey.vkey, '--', log.url],
+  ];
+  for (const args of cases) {
+    const { status, stdout } = await steleHere(args, { env: { STELE_VKEY: log.logKey.vkey } });
+    assert.deepEqual([status, stdout.split('\n')[0]], [0, log.origin], args.join(' '));
+  }
+  const { status, stderr } = await steleHere(['checkpoint', '--', '--json']);
+  assert.deepEqual([status, /no --json\/stele\.yaml/.test(stderr)], [2, true], stderr);
+});
+
+test('a result that cannot be written is no answer: 2, and why', async () => {
+  const env = { STELE_VKEY: log.logKey.vkey };
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  const failing = () => new Writable({ write: (_chunk, _encoding, done) => done(full) });
+  for (const args of [
+    ['checkpoint', log.url],
+    ['checkpoint', log.url, '--json'],
+    ['fsck', log.url],
+  ]) {
+    const said: string[] = [];
+    const stderr = new Writable({ write: (chunk, _encoding, done) => done(void said.push(`${chunk}`)) });
+    const status = await main(args, { stdin: Readable.from([]), stdout: failing(), stderr, env });
+    assert.deepEqual([status, said.length], [2, 1]);
+    assert.match(said.join(''), /standard output: ENOSPC/);
+  }
+  const status = await main(['nope'], { stdin: Readable.from([]), stdout: failing(), stderr: failing(), env });
+  assert.equal(status, 2);
 });
 
 test('completion prints a script, and completes verbs and their options', async () => {

@@ -79,6 +79,12 @@ test('an older journal of another history is refused', async () => {
   await assertRefused(log, /do not make the root that journal\/0000000000000200 states for size 220.*two histories/);
 });
 
+test('a record that extends another tree of the signed size is refused', async () => {
+  const log = await copyOf(small);
+  await putRecord({ ...log, entries: log.entries.toReversed() }, 310, 5);
+  await assertRefused(log, /0000000000000310 .* does not extend the tree of size 310 that is signed/);
+});
+
 test('a record beside another is refused', async () => {
   const log = await grownLog(300, 10);
   await commitOnly(log, 20, 'nothing');

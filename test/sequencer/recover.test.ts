@@ -190,6 +190,18 @@ test('an older checkpoint beside the newer bundles is brought forward without a 
   assert.deepEqual([finding, size], ['public-older', 610]);
 });
 
+test('records on both sides of a gap, whose bundles are there, need a checkpoint beyond it', async () => {
+  const log = await grownLog(300);
+  const checkpoint = await bytesOf(log.publicStore, 'checkpoint');
+  const record = await bytesOf(log.privateStore, recordKey(0));
+  await grow(log, 10);
+  await grow(log, 300);
+  await restore(log.publicStore, new Map([...(await snapshot(log.publicStore)), ['checkpoint', checkpoint]]));
+  await restore(log.privateStore, new Map([...(await snapshot(log.privateStore)), [recordKey(0), record]]));
+  const { finding, size } = await mend(log);
+  assert.deepEqual([finding, size], ['public-older', 610]);
+});
+
 test('an older checkpoint and an older journal beside newer bundles: what the bundles have belongs to the log', async () => {
   const log = await grownLog(300);
   const [old, oldPrivate] = [await snapshot(log.publicStore), await snapshot(log.privateStore)];
@@ -324,6 +336,14 @@ test('a commit that cannot be read, but whose bundles were written, is in them w
   assert.equal((await mend(log, { acceptLoss: true })).size, 315);
 });
 
+test('a commit that cannot be read is set aside, not collected, where its bundles reach far beyond it', async () => {
+  const log = await grownLog(300, 10);
+  await commitOnly(log, 300, 'tiles');
+  await harm(log.privateStore, recordKey(310), 'torn');
+  assert.equal((await mend(log, { acceptLoss: true })).size, 610);
+  assert.deepEqual(await keysOf(log.privateStore, 'journal-set-aside/'), ['journal-set-aside/0000000000000310-0']);
+});
+
 test('a record of another log in the way is set aside', async () => {
   const log = await copyOf(small);
   const other = await grownLog(310, 5);
@@ -379,6 +399,16 @@ test('a bundle that is missing or damaged comes from a mirror (CORRUPT-8)', asyn
       assert.equal(finding, 'tiles-damaged', `${key} ${kind}`);
     }
   }
+});
+
+test('a bundle damaged where only a narrower tile would confirm it comes from a mirror', async () => {
+  const log = await copyOf(small);
+  const bytes = await bytesOf(log.publicStore, EDGE_BUNDLE);
+  bytes[bytes.length - 1] = 0;
+  await restore(log.publicStore, new Map([...(await snapshot(log.publicStore)), [EDGE_BUNDLE, bytes]]));
+  await log.publicStore.delete(EDGE_TILE);
+  await log.privateStore.delete(LAST);
+  assert.equal((await mend(log, { from: small.publicStore })).finding, 'journal-damaged');
 });
 
 test('the edge bundle is put together from a narrower one and the journal (CORRUPT-8)', async () => {

@@ -56,6 +56,12 @@ function isLocked(error: unknown): error is LockedError {
   return isSteleError(error, 'locked') && error instanceof LockedError;
 }
 
+test('a folder that can hold no lock is refused, and not tried for ever', { timeout: 10_000 }, async () => {
+  for (const dir of ['/proc', '/proc/nope']) {
+    await assert.rejects(lockDirectory(dir, { waitMs: 0 }), (error) => isSteleError(error, 'config'), dir);
+  }
+});
+
 test('of two processes that start together one gets the lock, the other names it and writes nothing (RACE-1)', async () => {
   for (let round = 0; round < 5; round++) {
     const dir = await freshDir();

@@ -4,7 +4,7 @@ import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { NO, YES } from '../exit-codes.ts';
 import { defineVerb } from '../verb.ts';
-import { openForWriting } from '../writing.ts';
+import { openForWriting, openQueue } from '../writing.ts';
 
 const MEANING: Readonly<Record<Finding, string>> = {
   healthy: 'the stores belong together, and every entry and tile is what was signed',
@@ -58,7 +58,10 @@ export default defineVerb({
         onProgress: (progress) => output.progress(`${progress.entries} of ${progress.size} entries gone through`),
       });
       const applied = args.apply && writes.length > 0;
-      if (applied) await apply();
+      if (applied) {
+        await apply();
+        await (await openQueue(config)).close(); // its folders may have been lost with the private store
+      }
       const lines = [
         `${finding}: ${MEANING[finding]}`,
         ...evidence.map((line) => `  evidence: ${line}`),
