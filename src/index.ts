@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from './clock.ts';
 import { isSteleError, SteleError } from './errors.ts';
 import { parseSignerKey, parseVerifierKey, type SignedCheckpoint, type Signer, type Verifier } from './note/index.ts';
-import { type EntryOutcome, MemoryQueue, QUEUE_LIMITS, refusalError } from './queue/index.ts';
+import { type Accepted, type EntryOutcome, MemoryQueue, QUEUE_LIMITS, refusalError } from './queue/index.ts';
 import {
   BUCKET_SETTINGS,
   DIRECTORY_SETTINGS,
@@ -29,6 +29,7 @@ import { type ObjectStore, openWriterStores } from './store/index.ts';
 export type { Clock } from './clock.ts';
 export { BusyError, type ErrorCode, isSteleError, SteleError } from './errors.ts';
 export { generateKey, type SignedCheckpoint } from './note/index.ts';
+export type { Accepted } from './queue/index.ts';
 export type { RunReport, SequencerEvents, SequencerSettings } from './sequencer/index.ts';
 export { type ObjectStore, openStore } from './store/index.ts';
 
@@ -44,12 +45,6 @@ export interface LogOptions extends SequencerEvents {
   /** How long to wait for another writer of the directory, in ms. Default: not at all. */
   readonly lockWaitMs?: number;
   readonly clock?: Clock;
-}
-
-/** What became of an entry: its index in the published log; a duplicate has the index of the first one. */
-export interface Appended {
-  readonly index: number;
-  readonly duplicate: boolean;
 }
 
 /** Creates the log if there is none (an interrupted creation is completed), then opens it. Throws as `openLog`. */
@@ -95,12 +90,12 @@ export class Log {
    * Logs one entry of 0 to 65,535 bytes. Resolves when a checkpoint that anyone can fetch covers it. Submitting the same
    * entry again returns the first index. Throws BusyError when too much waits, `limit`, `frozen`.
    */
-  async append(entry: Uint8Array): Promise<Appended> {
-    return accepted(await this.#queue.submitOne(entry));
+  append(entry: Uint8Array): Promise<Accepted> {
+    return this.#queue.submitOne(entry);
   }
 
   /** As `append`, for many entries, which are logged in this order. Throws for the first that is refused. */
-  async appendAll(entries: readonly Uint8Array[]): Promise<Appended[]> {
+  async appendAll(entries: readonly Uint8Array[]): Promise<Accepted[]> {
     const { outcomes } = await this.#queue.submit(entries);
     return outcomes.map(accepted);
   }
@@ -175,7 +170,7 @@ async function open(options: LogOptions, prepare: (opened: Opened) => Promise<vo
   }
 }
 
-function accepted(outcome: EntryOutcome): Appended {
+function accepted(outcome: EntryOutcome): Accepted {
   if ('index' in outcome) return outcome;
   throw refusalError(outcome.refused);
 }

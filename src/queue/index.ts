@@ -23,4 +23,4 @@ export {
   splitEntries,
   submissionId,
 } from './submission.ts';
-export type { Answer, EntryOutcome, QueueItem, Receipt, SubmissionQueue } from './types.ts';
+export type { Accepted, Answer, EntryOutcome, QueueItem, Receipt, SubmissionQueue } from './types.ts';

@@ -3,8 +3,9 @@
 import type { Clock } from '../clock.ts';
 import { BusyError, SteleError } from '../errors.ts';
 import { checkAnswer } from './receipt.ts';
+import { refusalError } from './refusal.ts';
 import { checkEntry, splitEntries } from './submission.ts';
-import type { Answer, EntryOutcome, QueueItem, Receipt, SubmissionQueue } from './types.ts';
+import type { Accepted, Answer, QueueItem, Receipt, SubmissionQueue } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** When a queue says that it is full. All count what was submitted and is not answered yet, delivered or not. */
@@ -43,7 +44,7 @@ interface Pending extends QueueItem {
   readonly arrivedMs: number;
   bytes: number;
   answered: boolean;
-  readonly waiting: { readonly each: Waiter<EntryOutcome>[] } | { readonly all: Waiter<Receipt> };
+  readonly waiting: { readonly each: Waiter<Accepted>[] } | { readonly all: Waiter<Receipt> };
 }
 
 export class MemoryQueue implements SubmissionQueue {
@@ -85,9 +86,12 @@ export class MemoryQueue implements SubmissionQueue {
     return joinReceipts(await unlessAborted(Promise.all(receipts), signal));
   }
 
-  /** Submits one entry: as `submit`, made for hundreds of thousands of calls a second. */
-  submitOne(entry: Uint8Array, signal?: AbortSignal): Promise<EntryOutcome> {
-    const outcome = new Promise<EntryOutcome>((resolve, reject) => {
+  /**
+   * Submits one entry: as `submit`, made for hundreds of thousands of calls a second. A refusal is thrown, as
+   * `refusalError` has it: one promise an entry is all that this rate leaves room for.
+   */
+  submitOne(entry: Uint8Array, signal?: AbortSignal): Promise<Accepted> {
+    const outcome = new Promise<Accepted>((resolve, reject) => {
       checkEntry(entry, 0);
       const refused = signal?.aborted ? gaveUp() : this.#roomFor(1, entry.length);
       if (refused) throw refused;
@@ -171,7 +175,7 @@ export class MemoryQueue implements SubmissionQueue {
     this.#enqueue(entries, { all: { resolve, reject } });
   }
 
-  #join(entry: Uint8Array, waiter: Waiter<EntryOutcome>): void {
+  #join(entry: Uint8Array, waiter: Waiter<Accepted>): void {
     const open = this.#joining;
     const fits = open && open.entries.length < JOINED_ENTRIES && open.bytes + entry.length <= JOINED_BYTES;
     if (!fits || !('each' in open.waiting)) {
@@ -214,7 +218,9 @@ export class MemoryQueue implements SubmissionQueue {
     else
       waiting.each.forEach((waiter, place) => {
         const outcome = receipt.outcomes[place];
-        if (outcome) waiter.resolve(outcome);
+        if (outcome === undefined) return;
+        if ('index' in outcome) waiter.resolve(outcome);
+        else waiter.reject(refusalError(outcome.refused));
       });
   }
 

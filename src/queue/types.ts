@@ -8,8 +8,14 @@ export interface QueueItem {
   readonly entries: readonly Uint8Array[];
 }
 
-/** What became of one entry: its index in the published log (for a duplicate: the first one), or why not. */
-export type EntryOutcome = { readonly index: number; readonly duplicate: boolean } | { readonly refused: string };
+/** An entry that is in the published log: its index, for a duplicate the first one. */
+export interface Accepted {
+  readonly index: number;
+  readonly duplicate: boolean;
+}
+
+/** What became of one entry. */
+export type EntryOutcome = Accepted | { readonly refused: string };
 
 /** The answer to an item, left behind when it leaves the queue. */
 export interface Receipt {

@@ -4,7 +4,7 @@
  * `commitRecord` is the only caller of that create. It reads top to bottom as the argument that history stays unique.
  */
 
-import { isSteleError } from '../errors.ts';
+import { isSteleError, SteleError } from '../errors.ts';
 import { equalBytes } from '../merkle/index.ts';
 import type { Verifier } from '../note/index.ts';
 import { metaFor, type ObjectStore, type StagedObject } from '../store/index.ts';
@@ -83,25 +83,26 @@ async function createOrRead(
 ): Promise<JournalRecord | undefined> {
   const { key, bytes } = candidate;
   let staged = candidate.staged;
-  const create = (): Promise<boolean> => {
+  return retrying(deps, `creating ${key}`, async () => {
     const first = staged?.create();
     staged = undefined; // a second try sends the bytes afresh
-    return first ?? deps.privateStore.create(key, bytes, metaFor(key));
-  };
-  for (;;) {
-    let created: boolean;
+    let unknown: SteleError | undefined;
     try {
-      created = await retrying(deps, `creating ${key}`, create);
+      if (await (first ?? deps.privateStore.create(key, bytes, metaFor(key)))) return undefined;
     } catch (error) {
       if (!isSteleError(error, 'outcome-unknown')) throw error;
-      deps.onRetry(`creating ${key}`, error, 1);
-      created = false;
+      unknown = error;
     }
-    if (created) return undefined;
     // There already, or nobody knows: what is there now decides. Absent: our create failed or has yet to land; sending
     // the same bytes again is safe either way, for only one of the two can win.
-    const found = await retrying(deps, `reading ${key}`, () => readRecord(deps, size));
-    if (found === undefined) continue;
-    return equalBytes(found.bytes, bytes) ? undefined : found;
-  }
+    const found = await readRecord(deps, size);
+    if (found !== undefined) return equalBytes(found.bytes, bytes) ? undefined : found;
+    throw new SteleError(
+      'unreachable',
+      `${key} is not there after it was created: ${unknown?.message ?? 'collected'}`,
+      {
+        cause: unknown,
+      },
+    );
+  });
 }

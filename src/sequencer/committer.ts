@@ -6,7 +6,7 @@
  * is adopted, and the entries are tried again behind it, minus what it already contains.
  */
 
-import { isSteleError, SteleError } from '../errors.ts';
+import { SteleError } from '../errors.ts';
 import { equalBytes, type Hash } from '../merkle/index.ts';
 import { FROZEN_REASON } from '../queue/index.ts';
 import { metaFor, type StagedObject } from '../store/index.ts';
@@ -16,6 +16,7 @@ import { hashWords } from './dedup-window.ts';
 import { type LoadDependencies, load, replay } from './load.ts';
 import type { Shared } from './publisher.ts';
 import { recordBuffer, recordKey, sealRecord } from './record.ts';
+import { retrying } from './retry.ts';
 import type { SequencerSettings } from './settings.ts';
 import { advance, committed, type LogState, rollback, unpublishedBytes } from './state.ts';
 import { VerifiedTiles } from './verified-tiles.ts';
@@ -44,8 +45,8 @@ export class Committer {
   /** Deliveries with entries that are in no batch yet, in order. */
   #waiting: Delivery[] = [];
   #inFlight: InFlight[] = [];
-  /** A tree that publication found itself overtaken at: to be found in what is loaded next. */
-  #overtakenAt: { size: number; root: Hash } | undefined;
+  /** The log has gone on without us: nothing is prepared or published until it is loaded. */
+  #mustReload = false;
 
   constructor(deps: CommitterDependencies, shared: Shared) {
     this.#deps = deps;
@@ -65,11 +66,11 @@ export class Committer {
   }
 
   get idle(): boolean {
-    return this.#waiting.length === 0 && this.#inFlight.length === 0 && this.#overtakenAt === undefined;
+    return this.#waiting.length === 0 && this.#inFlight.length === 0 && !this.#mustReload;
   }
 
   get mustReload(): boolean {
-    return this.#overtakenAt !== undefined;
+    return this.#mustReload;
   }
 
   accept(deliveries: readonly Delivery[]): void {
@@ -104,7 +105,7 @@ export class Committer {
 
   /** Commits the oldest batch in flight, or adopts what stands in its place. False: there was nothing to do. */
   async step(): Promise<boolean> {
-    if (this.#overtakenAt !== undefined) {
+    if (this.#mustReload) {
       await this.reload();
       return true;
     }
@@ -167,21 +168,25 @@ export class Committer {
     }
   }
 
-  /** Publication was overtaken at this tree: the next `step` loads, and refuses a log that does not contain it. */
-  overtaken(tree: { size: number; root: Hash }): void {
-    this.#overtakenAt = tree;
+  /** Publication was overtaken: the next `step` loads, and refuses a log that does not contain what was committed. */
+  overtaken(): void {
+    this.#mustReload = true;
   }
 
   /** Loads the log afresh. The oldest batch in flight may turn out to be committed after all; the others go back. */
   async reload(): Promise<void> {
+    this.#mustReload = true;
     const first = this.#inFlight[0];
     await this.#takeBack();
     const former = this.#shared.state;
-    const next = await load(this.#deps, former.window);
+    const next = await retrying(this.#deps, 'loading the log', async () => {
+      const loaded = await load(this.#deps, former.window);
+      await this.#checkContains(loaded, committed(former));
+      return loaded;
+    });
+    // Only now: nothing is published, let alone signed, of a log that was not found to be this one.
     this.#shared.state = next;
-    await this.#checkContains(next, former.published.checkpoint);
-    if (this.#overtakenAt !== undefined) await this.#checkContains(next, this.#overtakenAt);
-    this.#overtakenAt = undefined;
+    this.#mustReload = false;
     if (next.window !== former.window) {
       // The jump was longer than the window: what we hold may be in the log without our being able to tell.
       this.#waiting = [];
@@ -196,8 +201,7 @@ export class Committer {
   #stage(record: BatchRecord | undefined): Promise<StagedObject | undefined> {
     if (record === undefined) return Promise.resolve(undefined);
     // A failure to flush early is no failure yet: creating the record will tell, and try again.
-    return this.#deps.privateStore.stage(record.key, record.bytes, metaFor(record.key)).catch((error: unknown) => {
-      if (!isSteleError(error)) throw error;
+    return this.#deps.privateStore.stage(record.key, record.bytes, metaFor(record.key)).catch((error: Error) => {
       this.#deps.onRetry(`flushing ${record.key}`, error, 1);
       return undefined;
     });
@@ -259,13 +263,12 @@ export class Committer {
         throw new Error('entries that were taken back are not at the front of what waits');
       }
       delivery.next = to;
-      if (to < delivery.item.entries.length) return;
-      this.#waiting.shift();
+      if (to === delivery.item.entries.length) this.#waiting.shift();
     }
     this.#finish(done);
   }
 
-  /** The loaded log must contain what we know was signed. */
+  /** The loaded log must contain what we know was committed, and with it all that was signed. */
   async #checkContains(state: LogState, tree: { size: number; root: Hash }): Promise<void> {
     const { checkpoint } = state.published;
     const root =

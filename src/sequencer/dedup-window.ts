@@ -1,9 +1,9 @@
 /**
  * The latest entries by leaf hash: index of the first equal entry within the window (DESIGN §5).
  *
- * Whole 32-byte hashes are compared (DEDUP-9). Two generations of `capacity` each: when the younger is full the older
- * is forgotten, so the window is `capacity` to twice that wide and nothing is ever deleted one by one. Slots are chosen
- * with a secret seed, because submitters choose the hashes.
+ * Whole 32-byte hashes are compared (DEDUP-9). Generations of `capacity` each, forgotten as a whole when they lie more
+ * than `capacity` below what is published: so what is taken back leaves the window as wide as it was, and nothing is
+ * ever deleted one by one. Slots are chosen with a secret seed, because submitters choose the hashes.
  */
 
 const WORDS = 8;
@@ -83,7 +83,8 @@ class Generation {
 export class DedupWindow {
   readonly capacity: number;
   readonly #seed: Int32Array;
-  #older: Generation | undefined;
+  /** Full ones, in order; all of them lie before the youngest. */
+  #older: Generation[] = [];
   #younger: Generation;
 
   /** Knows nothing yet; the first `push` is index `first`. `seed`: 8 random bytes. */
@@ -93,6 +94,11 @@ export class DedupWindow {
     this.#younger = new Generation(first, this.#seed);
   }
 
+  /** The first index that is known. */
+  get start(): number {
+    return (this.#older[0] ?? this.#younger).first;
+  }
+
   /** The index that the next `push` stands for. */
   get end(): number {
     return this.#younger.first + this.#younger.count;
@@ -100,25 +106,31 @@ export class DedupWindow {
 
   /** The first index with the leaf hash at `words[8 * i]`, if it is within the window. */
   find(words: Int32Array, i: number): number | undefined {
-    return this.#older?.find(words, i * WORDS) ?? this.#younger.find(words, i * WORDS);
+    for (const generation of this.#older) {
+      const index = generation.find(words, i * WORDS);
+      if (index !== undefined) return index;
+    }
+    return this.#younger.find(words, i * WORDS);
   }
 
   push(words: Int32Array, i: number): void {
     if (this.#younger.count >= this.capacity) {
-      this.#older = this.#younger;
+      this.#older.push(this.#younger);
       this.#younger = new Generation(this.end, this.#seed);
     }
     this.#younger.push(words, i * WORDS);
   }
 
-  /** Forgets every index from `size` on: what was pushed for a commit that did not come about. */
+  /** Forgets every index from `size` on: what was pushed for a commit that did not come about. Not below `start`. */
   truncate(size: number): void {
-    if (size >= this.#younger.first || this.#older === undefined) {
-      this.#younger.truncate(Math.max(0, size - this.#younger.first));
-      return;
-    }
-    this.#older.truncate(Math.max(0, size - this.#older.first));
-    this.#younger = this.#older;
-    this.#older = undefined;
+    if (size < this.start) throw new RangeError(`${size} is before ${this.start}, the first index that is known`);
+    while (size < this.#younger.first) this.#younger = this.#older.pop() ?? this.#younger;
+    this.#younger.truncate(size - this.#younger.first);
+  }
+
+  /** `size` is published, nothing below it will be truncated: forgets what the window need not reach back to. */
+  release(size: number): void {
+    while ((this.#older[1] ?? this.#younger).first <= size - this.capacity && this.#older.length > 0)
+      this.#older.shift();
   }
 }

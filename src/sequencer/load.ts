@@ -34,6 +34,10 @@ const MAX_ROUNDS = 50;
 /** Thrown inside a load when the log has moved under it: start over. */
 class Moved extends Error {}
 
+/**
+ * Loads the log. `window`, of a former state of this writer, is continued where it reaches far enough; otherwise the new
+ * state has another one. Throws `unreachable` or `busy` where trying again helps, `refused`, `corrupt`.
+ */
 export async function load(deps: LoadDependencies, window?: DedupWindow): Promise<LogState> {
   for (let round = 1; ; round++) {
     try {
@@ -70,7 +74,6 @@ async function loadOnce(deps: LoadDependencies, window: DedupWindow | undefined)
   await checkLastRecord(deps, journal, start.checkpoint).catch(refuseUnlessMoved);
   const dedup = await fillWindow(deps, window, edge, size);
 
-  // The walk: every record from the published size on, each extending exactly the tree before it.
   const state: LogState = {
     published: { ...start, at: deps.clock.now() },
     edge,
@@ -80,6 +83,26 @@ async function loadOnce(deps: LoadDependencies, window: DedupWindow | undefined)
     journal: journal.filter((base) => base < size),
     frozen: false,
   };
+  try {
+    await walk(deps, state, journal, refuseUnlessMoved);
+    // Read again: what was walked counts only if the checkpoint has not left it behind meanwhile.
+    const now = await requireCheckpoint(publicStore, verifier);
+    if (now.etag !== start.etag) adoptMovedCheckpoint(state, start, now);
+    return state;
+  } catch (error) {
+    dedup.truncate(size); // it may live on in the next try, and what was walked may have been a stray
+    throw error;
+  }
+}
+
+/** Replays every record from the published size on, each extending exactly the tree before it. */
+async function walk(
+  deps: LoadDependencies,
+  state: LogState,
+  journal: readonly number[],
+  refuseUnlessMoved: (error: SteleError) => Promise<never>,
+): Promise<void> {
+  const { size } = state.published.checkpoint;
   const reached = new Set<number>();
   for (;;) {
     const head = committed(state);
@@ -101,15 +124,10 @@ async function loadOnce(deps: LoadDependencies, window: DedupWindow | undefined)
     await refuseUnlessMoved(
       new SteleError(
         'refused',
-        `${recordKey(stray)} in ${privateStore.url} lies beyond what can be reached from the published size ${size} (${committed(state).size}): the public store ${publicStore.url} went back in time, or a record was lost; nothing was written, see \`stele recover\``,
+        `${recordKey(stray)} in ${deps.privateStore.url} lies beyond what can be reached from the published size ${size} (${committed(state).size}): the public store ${deps.publicStore.url} went back in time, or a record was lost; nothing was written, see \`stele recover\``,
       ),
     );
   }
-
-  // Read again: what was walked counts only if the checkpoint has not left it behind meanwhile.
-  const now = await requireCheckpoint(publicStore, verifier);
-  if (now.etag !== start.etag) adoptMovedCheckpoint(state, start, now);
-  return state;
 }
 
 /** The checkpoint moved during the walk: fine if it is where a walked record ends, with our root. */
@@ -216,7 +234,7 @@ async function fillWindow(
   edge: TileEdge,
   size: number,
 ): Promise<DedupWindow> {
-  const continues = former !== undefined && size - former.end <= deps.dedupWindow;
+  const continues = former !== undefined && size - former.end <= deps.dedupWindow && former.start <= size;
   const from = Math.max(0, size - deps.dedupWindow);
   const window = continues ? former : new DedupWindow(deps.dedupWindow, from, deps.random(8));
   if (window.end > size) window.truncate(size);
@@ -225,5 +243,6 @@ async function fillWindow(
     const words = hashWords(hashes);
     for (let i = 0; i < words.length / 8; i++) window.push(words, i);
   }
+  window.release(size);
   return window;
 }

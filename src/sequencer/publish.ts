@@ -8,12 +8,12 @@
 import { isSteleError, SteleError } from '../errors.ts';
 import { equalBytes } from '../merkle/index.ts';
 import { addSignatures, formatCheckpoint, openCheckpoint, type Signer, signNote } from '../note/index.ts';
-import { metaFor, type NewObject } from '../store/index.ts';
+import { type ETag, metaFor, type NewObject } from '../store/index.ts';
 import { growth, tilePath } from '../tiles/index.ts';
 import { replaceCheckpoint, requireCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
 import type { CommitDependencies } from './commit.ts';
 import { type RetryDependencies, retrying } from './retry.ts';
-import { type Boundary, bundlePieces, type LogState, type Published, settlePublished } from './state.ts';
+import { type Boundary, bundlePieces, type LogState, settlePublished } from './state.ts';
 
 /** Adds cosignatures to a signed checkpoint until the policy's quorum holds; throws `unreachable` where it cannot yet. */
 export type Cosign = (note: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
@@ -25,8 +25,8 @@ export interface PublishDependencies extends CommitDependencies, RetryDependenci
 
 export type PublishResult =
   | { readonly kind: 'published'; readonly objects: number; readonly bytes: number }
-  /** A larger checkpoint stands there: load again, and check that it contains `root` at `size`. */
-  | { readonly kind: 'overtaken'; readonly size: number; readonly root: Uint8Array };
+  /** A larger checkpoint stands there: load again, and check that it contains the committed tree of `state`. */
+  | { readonly kind: 'overtaken' };
 
 /**
  * Publishes the committed tree that ends at `target`, one of the state's boundaries (or the published tree itself, to
@@ -37,6 +37,10 @@ export async function publish(
   state: LogState,
   target: Pick<Boundary, 'size' | 'root'>,
 ): Promise<PublishResult> {
+  // What may stand at `checkpoint` while this runs: commits tell of publications too, and then forget what lies below.
+  const before = state.published;
+  const known = [before.checkpoint, ...state.boundaries];
+
   // 1. What the new size needs and the published one did not. Immutable and equal for every writer, so several may
   //    write them at once, again after a crash, or for nothing.
   const { objects, bytes } = objectsOf(state, target.size);
@@ -50,15 +54,10 @@ export async function publish(
   if (cosign !== undefined) note = await retrying(deps, 'collecting cosignatures', () => cosign(note, deps.signal));
 
   // 3. Make it visible, by compare-and-swap against the version we know: an older tree never replaces a newer one.
-  //    What we know may have moved while the objects were written, for the authority reads of commits tell of it.
-  if (state.published.checkpoint.size > target.size) return published;
+  //    A rival may have published it, or more, while the objects were written.
+  if (state.published !== before && state.published.checkpoint.size >= target.size) return published;
   for (let expected = state.published.etag; ; ) {
-    const swapped = await swap(deps, note, expected);
-    const now =
-      swapped ??
-      (await retrying(deps, 'reading the checkpoint', () => requireCheckpoint(deps.publicStore, deps.verifier)));
-
-    // Lost, or unknown: what stands there now decides.
+    const now = await swapOrRead(deps, note, expected);
     const { size, root } = now.checkpoint;
     const sameTree = size === target.size && equalBytes(root, target.root);
     if (sameTree) {
@@ -69,8 +68,8 @@ export async function publish(
       }
       note = merged;
     } else if (size > target.size) {
-      return { kind: 'overtaken', ...target };
-    } else if (!isKnownTree(state, now)) {
+      return { kind: 'overtaken' };
+    } else if (!known.some((tree) => tree.size === size && equalBytes(tree.root, root))) {
       throw new SteleError(
         'refused',
         `the checkpoint in ${deps.publicStore.url} (size ${size}) is signed by this log and is not part of its history (publishing size ${target.size}): this log has forked or a store was replaced; nothing more is signed, see \`stele recover\``,
@@ -80,21 +79,19 @@ export async function publish(
   }
 }
 
-/** The checkpoint as it now stands where ours went in; undefined where that is not certain. */
-async function swap(
-  deps: PublishDependencies,
-  note: Uint8Array,
-  expected: string,
-): Promise<StoredCheckpoint | undefined> {
-  try {
-    const etag = await retrying(deps, 'replacing the checkpoint', () =>
-      replaceCheckpoint(deps.publicStore, note, expected),
-    );
-    return { checkpoint: openCheckpoint(note, deps.verifier), etag };
-  } catch (error) {
-    if (isSteleError(error, 'precondition-failed', 'outcome-unknown')) return undefined;
-    throw error;
-  }
+/** Puts `note` in the place of the version `expected`. Lost, or unknown: what stands there now decides. */
+function swapOrRead(deps: PublishDependencies, note: Uint8Array, expected: ETag): Promise<StoredCheckpoint> {
+  return retrying(deps, 'replacing the checkpoint', async () => {
+    try {
+      const etag = await replaceCheckpoint(deps.publicStore, note, expected);
+      return { checkpoint: openCheckpoint(note, deps.verifier), etag };
+    } catch (cause) {
+      if (!isSteleError(cause, 'precondition-failed', 'outcome-unknown')) throw cause;
+      const now = await requireCheckpoint(deps.publicStore, deps.verifier);
+      if (now.etag !== expected || equalBytes(now.checkpoint.bytes, note)) return now;
+      throw new SteleError('unreachable', `the checkpoint is what it was: ${cause.message}`, { cause });
+    }
+  });
 }
 
 /** An unknown outcome of an immutable create is settled by creating again: the same bytes are there, or go there. */
@@ -105,12 +102,6 @@ async function createAll(deps: PublishDependencies, objects: readonly NewObject[
     if (!isSteleError(error, 'outcome-unknown')) throw error;
     throw new SteleError('unreachable', error.message, { cause: error });
   }
-}
-
-/** Smaller than what we publish, and on our history: where a record of ours ended, or what we know as published. */
-function isKnownTree(state: LogState, { checkpoint }: Pick<Published, 'checkpoint'>): boolean {
-  const known: readonly { size: number; root: Uint8Array }[] = [state.published.checkpoint, ...state.boundaries];
-  return known.some(({ size, root }) => size === checkpoint.size && equalBytes(root, checkpoint.root));
 }
 
 function objectsOf(state: LogState, size: number): { objects: NewObject[]; bytes: number } {

@@ -30,6 +30,8 @@ export interface PublisherDependencies extends PublishDependencies {
   readonly queue: SubmissionQueue;
   readonly settings: SequencerSettings;
   readonly onPublished: (event: Publication) => void;
+  /** The queue could not be answered: nobody who waits will hear of anything again. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 /** One publication, for logs and metrics. */
@@ -70,18 +72,20 @@ export class Publisher {
     return settings.republishMs > 0 ? left(published.at, settings.republishMs) : undefined;
   }
 
-  /** Publishes the committed tree. A tree in return: the log went past it, and must be loaded and found to contain it. */
-  async publish(): Promise<{ size: number; root: Uint8Array } | undefined> {
+  /** Publishes the committed tree. False: the log went past it, and must be loaded and found to contain it. */
+  async publish(): Promise<boolean> {
     const { state } = this.#shared;
     const target = committed(state);
     const oldest = state.boundaries[0]?.seen;
+    const began = this.#deps.clock.now(); // the cadence is from beginning to beginning
     const result = await publish(this.#deps, state, target);
-    if (result.kind === 'overtaken') return { size: result.size, root: result.root };
-    this.#publishedAt = this.#deps.clock.now();
+    // A state that was replaced meanwhile has been found to contain it already.
+    if (result.kind === 'overtaken') return state !== this.#shared.state;
+    this.#publishedAt = began;
     const latencyMs = oldest === undefined ? 0 : this.#deps.clock.now() - oldest;
     const { checkpoint } = state.published;
     this.#deps.onPublished({ checkpoint, objects: result.objects, bytes: result.bytes, latencyMs });
-    return undefined;
+    return true;
   }
 
   /** Answers every delivery that the published checkpoint covers, and collects; behind what is answered already. */
@@ -100,7 +104,7 @@ export class Publisher {
       if (answers.length > 0) await retrying(this.#deps, 'answering the queue', () => this.#deps.queue.answer(answers));
       await this.#collect(obsolete);
     });
-    this.#answers.catch(() => {}); // seen by whoever awaits `answered`
+    this.#answers.catch(this.#deps.onFailed);
   }
 
   /** Resolves when everything settled so far is answered; rejects when one of it could not be. */

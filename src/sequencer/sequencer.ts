@@ -61,6 +61,8 @@ export class Sequencer {
   readonly #halt = new AbortController();
   readonly #work = new Wakeup();
   readonly #retry: RetryDependencies;
+  /** What was delivered was given back to the queue, which was not asked since. */
+  #redelivers = false;
 
   /**
    * Loads the log (DESIGN §5, "Load"). Throws `refused` where the stores do not belong together, `config` where there
@@ -97,12 +99,20 @@ export class Sequencer {
       {
         ...common,
         onCommitted: deps.onCommitted ?? (() => {}),
-        onWindowLost: () => deps.queue.redeliver(),
+        onWindowLost: () => {
+          this.#redelivers = true;
+          return deps.queue.redeliver();
+        },
       },
       this.#shared,
     );
     this.#publisher = new Publisher(
-      { ...common, cosign: deps.cosign, onPublished: deps.onPublished ?? (() => {}) },
+      {
+        ...common,
+        cosign: deps.cosign,
+        onPublished: deps.onPublished ?? (() => {}),
+        onFailed: (error) => this.#fail(error),
+      },
       this.#shared,
     );
   }
@@ -125,7 +135,8 @@ export class Sequencer {
       if (!finished.signal.aborted) this.#fail(new SteleError('aborted', 'the queue could not be drained in time'));
     };
     const startDeadline = (): void => void deadline();
-    signal.addEventListener('abort', startDeadline);
+    if (signal.aborted) startDeadline();
+    else signal.addEventListener('abort', startDeadline, { once: true });
     try {
       return await this.#stages(async () => {
         while (!stop.aborted) if ((await this.#receive()) === 0) await this.#deps.queue.wait(stop);
@@ -156,6 +167,7 @@ export class Sequencer {
   /** Runs the three stages until `intake` is done and nothing is left, or one of them fails. `stop` ends the intake. */
   async #stages(intake: () => Promise<void>, stop: AbortSignal): Promise<RunReport> {
     let open = true;
+    let publishing = true;
     const wake = (): void => this.#work.wake();
     const guard = async (stage: () => Promise<void>): Promise<void> => {
       try {
@@ -168,11 +180,12 @@ export class Sequencer {
     stop.addEventListener('abort', wake);
     await Promise.all([
       guard(() => intake().finally(() => (open = false))),
-      guard(() => this.#commitLoop(() => open)),
-      guard(() => this.#publishLoop(() => open)),
+      guard(() => this.#commitLoop(() => publishing)),
+      guard(() => this.#publishLoop(() => open).finally(() => (publishing = false))),
     ]);
     stop.removeEventListener('abort', wake);
     if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
+    if (this.#redelivers) return this.drain(); // after the intake was done
     return { size: this.published.size, ...this.#shared.counts };
   }
 
@@ -184,7 +197,8 @@ export class Sequencer {
   /** Asks the queue once there is room; resolves to the number of items that came. */
   async #receive(): Promise<number> {
     const { queue, settings } = this.#deps;
-    while (this.#committer.full && !this.#halt.signal.aborted) await this.#work.wait();
+    while (this.#committer.full && !this.#halt.signal.aborted) await this.#work.wait(this.#work.news);
+    this.#redelivers = false;
     const items = await retrying(this.#retry, 'receiving from the queue', () => queue.receive(settings.maxBatchBytes));
     if (items.length > 0) await this.#accept(items);
     return items.length;
@@ -210,31 +224,28 @@ export class Sequencer {
     this.#work.wake();
   }
 
-  async #commitLoop(open: () => boolean): Promise<void> {
-    while (!this.#halt.signal.aborted) {
+  /** Lasts as long as the other: a publication may yet find that the log must be loaded again. */
+  async #commitLoop(publishing: () => boolean): Promise<void> {
+    while (publishing() && !this.#halt.signal.aborted) {
+      const seen = this.#work.news;
       this.#committer.prepare();
-      if (await this.#committer.step()) {
-        this.#work.wake();
-      } else if (this.#committer.idle && !open() && !this.#unpublished()) {
-        return;
-      } else {
-        await this.#work.wait();
-      }
+      if (await this.#committer.step()) this.#work.wake();
+      else await this.#work.wait(seen);
     }
   }
 
   async #publishLoop(open: () => boolean): Promise<void> {
     while (!this.#halt.signal.aborted) {
+      const seen = this.#work.news;
       this.#publisher.settle();
       const due = this.#committer.mustReload ? undefined : this.#publisher.dueIn();
       if (due === 0) {
-        const overtakenAt = await this.#publisher.publish();
-        if (overtakenAt !== undefined) this.#committer.overtaken(overtakenAt);
+        if (!(await this.#publisher.publish())) this.#committer.overtaken();
         this.#work.wake();
       } else if (this.#committer.idle && !open() && !this.#unpublished()) {
         break;
       } else {
-        await this.#workOr(due);
+        await this.#workOr(seen, due);
       }
     }
     await this.#publisher.answered();
@@ -244,11 +255,11 @@ export class Sequencer {
     return this.#shared.state.boundaries.length > 0;
   }
 
-  /** Sleeps until there is news, or for `ms`. */
-  async #workOr(ms: number | undefined): Promise<void> {
-    if (ms === undefined) return this.#work.wait();
+  /** Sleeps until there is later news than `seen`, or for `ms`. */
+  async #workOr(seen: number, ms: number | undefined): Promise<void> {
+    if (ms === undefined) return this.#work.wait(seen);
     const done = new AbortController();
-    await Promise.race([this.#work.wait(), this.#deps.clock.sleep(ms, done.signal)]);
+    await Promise.race([this.#work.wait(seen), this.#deps.clock.sleep(ms, done.signal)]);
     done.abort();
   }
 }

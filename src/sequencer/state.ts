@@ -77,14 +77,19 @@ export function rollback(state: LogState): void {
   state.window.truncate(size);
 }
 
-/** `published` is in the store, and it is one of our boundaries: nothing below it is needed any more. */
+/**
+ * `published` was in the store, and it is one of our boundaries: nothing below it is needed any more. Two stages hear of
+ * publications, so an older one may be told of later: it changes nothing.
+ */
 export function settlePublished(state: LogState, published: Published): void {
   const { size } = published.checkpoint;
+  if (size < state.published.checkpoint.size) return;
   state.published = published;
   state.boundaries = state.boundaries.filter((boundary) => boundary.size > size);
   const bundleStart = size - (size % TILE_WIDTH);
   state.segments = state.segments.filter((segment) => segment.end > bundleStart);
   state.edge.release(size);
+  state.window.release(size);
 }
 
 /** The bytes of a bundle that lies within the segments, as the pieces they are made of. */

@@ -4,7 +4,7 @@ import { readObject } from './directory-read.ts';
 import type { Folder } from './folder.ts';
 import { Folders, MAX_FOLDER_RACES } from './folders.ts';
 import { MOMENTARY_FOLDER } from './keys.ts';
-import { type StoreObserver, Temporaries } from './temporaries.ts';
+import { type StoreObserver, Temporaries, type UnflushedFile } from './temporaries.ts';
 
 /** A name in a folder that is in use, and has no doubtful names: `release` the folder when done. */
 export interface Place {
@@ -69,6 +69,15 @@ export class DirectoryFiles {
     } catch (error) {
       throw unreachable('write', path, error);
     }
+  }
+
+  /** As `write`, up to the flush, which `flush` of what is returned does. */
+  async begin(path: string, pieces: readonly Uint8Array[]): Promise<UnflushedFile> {
+    const named = (error: unknown): never => {
+      throw unreachable('write', path, error);
+    };
+    const file = await this.#temporaries.begin(pieces).catch(named);
+    return { ...file, flush: () => file.flush().catch(named) };
   }
 
   /** Removes a temporary file. */

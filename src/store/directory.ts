@@ -10,7 +10,7 @@ import { type Folder, makeDurable } from './folder.ts';
 import { Folders } from './folders.ts';
 import { parseKey } from './keys.ts';
 import { contentETag, equalsPieces, piecesOf, storedObject, totalLength } from './object.ts';
-import type { StoreObserver } from './temporaries.ts';
+import type { StoreObserver, UnflushedFile } from './temporaries.ts';
 import type {
   ETag,
   GetOptions,
@@ -26,17 +26,19 @@ import type {
 export interface DirectoryOptions {
   readonly fs?: DirectoryFs;
   readonly observer?: StoreObserver;
-  /** Files that `createAll` writes and flushes at a time; see `WRITES_PER_THREAD`. */
-  readonly writesInFlight?: number;
+  /** Files that `createAll` flushes at a time; see `FLUSHES_PER_THREAD`. */
+  readonly flushesInFlight?: number;
 }
 
 /**
- * How many files `createAll` has under way for each thread of the pool. With more, system calls of one kind queue up
- * side by side, and the disk serves more flushes at once; but other writers, such as a commit, wait behind them all.
- * Measured on 2 cores with 16 threads, 8 KiB files: 1 gave 8,900 files/s, 2 and 4 gave 9,000 and 12,000, while a commit
- * of 500 kB beside them took 9, 11 and 22 ms.
+ * How many flushes `createAll` has under way for each thread of the pool: more wait in the pool's line, and other
+ * writers, such as a commit, behind them all.
  */
-const WRITES_PER_THREAD = 2;
+const FLUSHES_PER_THREAD = 2;
+
+/** What `createAll` writes before it flushes: so many objects, or so many bytes of them. */
+const GROUP_OBJECTS = 256;
+const GROUP_BYTES = 64 * 2 ** 20;
 
 /**
  * An ObjectStore on the folder `root` (an absolute path, not a symbolic link). One process at a time may write: the
@@ -82,12 +84,20 @@ export function openReadableDirectory(root: string, fs: DirectoryFs = nodeFs): R
   };
 }
 
+/** An object whose bytes are written under a temporary name. */
+interface Written {
+  readonly parts: readonly string[];
+  readonly path: string;
+  readonly pieces: readonly Uint8Array[];
+  readonly file: UnflushedFile;
+}
+
 class Directory implements ObjectStore {
   readonly url: string;
   readonly #root: string;
   readonly #fs: DirectoryFs;
   readonly #files: DirectoryFiles;
-  readonly #writes: PQueue;
+  readonly #flushes: PQueue;
   /** The last of the operations on one key that must not overlap. */
   readonly #tails = new Map<string, Promise<unknown>>();
 
@@ -96,7 +106,7 @@ class Directory implements ObjectStore {
     this.#root = root;
     this.#fs = options.fs ?? nodeFs;
     this.#files = new DirectoryFiles(this.#fs, root, options.observer ?? {});
-    this.#writes = new PQueue({ concurrency: options.writesInFlight ?? WRITES_PER_THREAD * threadPoolSize() });
+    this.#flushes = new PQueue({ concurrency: options.flushesInFlight ?? FLUSHES_PER_THREAD * threadPoolSize() });
   }
 
   prepare(): Promise<void> {
@@ -170,36 +180,14 @@ class Directory implements ObjectStore {
   }
 
   /**
-   * Files are written and flushed many at a time, because one flush of the disk serves all that wait for it; each gets
-   * its name at once, and the folders are flushed at the end, once each. Nothing may refer to the objects before all
-   * of that is done, so their order does not matter.
+   * Objects are made in groups: all files of a group are written, then flushed side by side, because one flush of the
+   * disk serves all that wait for it, then given their names. The folders are flushed at the end, once each. Nothing may
+   * refer to the objects before all of that is done, so their order does not matter.
    */
   async createAll(objects: Iterable<NewObject>): Promise<void> {
     const touched = new Set<Folder>();
-    const failures: unknown[] = [];
-    const tasks: Promise<void>[] = [];
-    const placeUnlessFailed = async (object: NewObject) => {
-      if (failures.length === 0) {
-        await this.#place(object, touched).catch((error) => failures.push(error));
-      }
-    };
     try {
-      try {
-        for (const object of objects) {
-          if (failures.length > 0) {
-            break;
-          }
-          tasks.push(this.#writes.add(() => placeUnlessFailed(object)));
-          // The iterable makes its bytes as we ask for them: no more of them than are soon to be written.
-          await this.#writes.onSizeLessThan(this.#writes.concurrency);
-        }
-      } finally {
-        // Whoever tries again must not race with files still being written.
-        await Promise.all(tasks);
-      }
-      if (failures.length > 0) {
-        throw failures[0];
-      }
+      for (const group of groupsOf(objects)) await this.#createGroup(group, touched);
       await makeDurable(touched).catch((error) => {
         throw outcomeUnknown('create objects in', this.#root, error);
       });
@@ -265,36 +253,42 @@ class Directory implements ObjectStore {
   }
 
   async close(): Promise<void> {
-    await this.#writes.onIdle();
+    await this.#flushes.onIdle();
     await this.#files.close();
   }
 
-  /** One object of `createAll`: its bytes are durable when this resolves, its name when its folder is flushed. */
-  async #place({ key, bytes }: NewObject, touched: Set<Folder>): Promise<void> {
-    const parts = parseKey(key);
-    const path = `${this.#root}/${key}`;
-    const pieces = piecesOf(bytes);
-    const temporary = await this.#files.write(path, pieces);
+  /** Some objects of `createAll`: their bytes are durable when this resolves, their names when `touched` is flushed. */
+  async #createGroup(group: readonly NewObject[], touched: Set<Folder>): Promise<void> {
+    const written: Written[] = [];
+    const write = async ({ key, bytes }: NewObject): Promise<void> => {
+      const parts = parseKey(key);
+      const path = `${this.#root}/${key}`;
+      const pieces = piecesOf(bytes);
+      written.push({ parts, path, pieces, file: await this.#files.begin(path, pieces) });
+    };
     try {
-      const { place, created } = await this.#files.link(temporary, parts);
-      if (touched.has(place.folder)) {
-        this.#files.release(place.folder);
-      }
-      touched.add(place.folder);
-      if (!created) {
-        const existing = await readObject(this.#fs, path);
-        if (existing === undefined || !equalsPieces(existing, pieces)) {
-          throw conflict(path, existing, pieces);
-        }
-        // Nobody knows whether what is there was ever flushed, nor would another flush prove it. Ours was.
-        await this.#files.rename(temporary, place);
-        return;
-      }
-    } catch (error) {
-      await this.#files.drop(temporary);
-      throw error;
+      await allSettled(group.map(write));
+      await allSettled(written.map(({ file }) => this.#flushes.add(() => file.flush())));
+      for (const one of written) await this.#giveName(one, touched);
+    } finally {
+      for (const { file } of written) await file.drop();
     }
-    await this.#files.drop(temporary);
+  }
+
+  /** Its name for a flushed file; an object that is there already must be equal. */
+  async #giveName({ parts, path, pieces, file }: Written, touched: Set<Folder>): Promise<void> {
+    const { place, created } = await this.#files.link(file.path, parts);
+    if (touched.has(place.folder)) {
+      this.#files.release(place.folder);
+    }
+    touched.add(place.folder);
+    if (created) return;
+    const existing = await readObject(this.#fs, path);
+    if (existing === undefined || !equalsPieces(existing, pieces)) {
+      throw conflict(path, existing, pieces);
+    }
+    // Nobody knows whether what is there was ever flushed, nor would another flush prove it. Ours was.
+    await this.#files.rename(file.path, place);
   }
 
   /** Runs `task` after all earlier ones on this key: the lock on the directory keeps out others, not ourselves. */
@@ -310,6 +304,27 @@ class Directory implements ObjectStore {
       }
     }
   }
+}
+
+/** As `Promise.all`, but nothing is under way any more when it throws: whoever tries again must not race with it. */
+async function allSettled(promises: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(promises)).find((settled) => settled.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Cut so that neither descriptors nor memory run out; the iterable makes its bytes as we ask for them. */
+function* groupsOf(objects: Iterable<NewObject>): Generator<NewObject[]> {
+  let group: NewObject[] = [];
+  let bytes = 0;
+  for (const object of objects) {
+    group.push(object);
+    bytes += totalLength(piecesOf(object.bytes));
+    if (group.length < GROUP_OBJECTS && bytes < GROUP_BYTES) continue;
+    yield group;
+    group = [];
+    bytes = 0;
+  }
+  if (group.length > 0) yield group;
 }
 
 function lostSwap(path: string, expected: string, found: string): SteleError {

@@ -12,6 +12,15 @@ export interface StoreObserver {
   onWrite?(bytes: number): void;
 }
 
+/** A file that is written and not durable yet. */
+export interface UnflushedFile {
+  readonly path: string;
+  /** Makes it durable, and closes it. When that fails, nothing is left of it. */
+  flush(): Promise<void>;
+  /** Removes it, flushed or not; one that cannot be removed now is swept later. */
+  drop(): Promise<void>;
+}
+
 /** Numbers the unfinished files of this process, over all stores: two stores may share a root. */
 let made = 0;
 
@@ -35,19 +44,39 @@ export class Temporaries {
    * the system's error is thrown: after a failed flush the kernel's copy proves nothing, so there is no second try.
    */
   async write(pieces: readonly Uint8Array[]): Promise<string> {
+    const file = await this.begin(pieces);
+    await file.flush();
+    return file.path;
+  }
+
+  /** First half of `write`: the bytes are with the kernel. `flush`, to be called once, is the second. */
+  async begin(pieces: readonly Uint8Array[]): Promise<UnflushedFile> {
     const { path, fd } = await this.#create();
-    try {
-      await writeAll(this.#fs, fd, pieces);
-      this.#observer.onFlush?.('file');
-      await this.#fs.flushFile(fd);
-    } catch (error) {
-      await this.#close(fd);
+    let open = true;
+    const close = async (): Promise<void> => {
+      if (open) await this.#close(fd);
+      open = false;
+    };
+    const drop = async (): Promise<void> => {
+      await close();
       await this.drop(path);
-      throw error;
-    }
-    await this.#close(fd);
-    this.#observer.onWrite?.(totalLength(pieces));
-    return path;
+    };
+    const unlessItFails = async (act: () => Promise<void>): Promise<void> => {
+      try {
+        await act();
+      } catch (error) {
+        await drop();
+        throw error;
+      }
+    };
+    await unlessItFails(() => writeAll(this.#fs, fd, pieces));
+    const flush = async (): Promise<void> => {
+      this.#observer.onFlush?.('file');
+      await unlessItFails(() => this.#fs.flushFile(fd));
+      await close();
+      this.#observer.onWrite?.(totalLength(pieces));
+    };
+    return { path, flush, drop };
   }
 
   /** Removes an unfinished file; one that cannot be removed now is swept later. */

@@ -163,7 +163,7 @@ test('a staged object whose create failed for certain can be created again', asy
 
 test('when one of many parallel writes fails, the others have ended before the error is told (FAULT-8)', async () => {
   const fs = machine();
-  const store = await openDirectory(ROOT, { fs, writesInFlight: 8 });
+  const store = await openDirectory(ROOT, { fs, flushesInFlight: 8 });
   let links = 0;
   fs.fault = ({ name }) => (name === 'link' && ++links === 5 ? 'ENOSPC' : undefined);
   const objects = Array.from({ length: 40 }, (_, i) => object(`tile/0/${i}`, `${i}`));
