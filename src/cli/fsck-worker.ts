@@ -7,7 +7,7 @@ import { openReadableStore } from '../store/index.ts';
 import type { RangeAnswer, RangeRequest, WorkerSetup } from './fsck-threads.ts';
 
 const { storeUrl, retry } = workerData as WorkerSetup;
-const store = openReadableStore(storeUrl);
+const store = openReadableStore(storeUrl, { blocking: true });
 
 parentPort?.on('message', async ({ id, range }: RangeRequest) => {
   let answer: RangeAnswer;

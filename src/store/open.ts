@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SteleError } from '../errors.ts';
 import { type DirectoryOptions, openDirectory, openReadableDirectory } from './directory.ts';
+import { blockingFs, nodeFs } from './directory-fs.ts';
 import { type HttpOptions, openHttp } from './http.ts';
 import { openMemory } from './memory.ts';
 import { makeRoot, unusable } from './root.ts';
@@ -13,7 +14,10 @@ import type { ObjectStore, ReadableStore } from './types.ts';
 export interface OpenOptions extends Omit<DirectoryOptions, 'fs'> {}
 
 /** Each kind of store takes from these what concerns it. */
-export interface OpenReadableOptions extends HttpOptions {}
+export interface OpenReadableOptions extends HttpOptions {
+  /** A directory is read with calls that hold up this thread; for threads that do nothing else. */
+  readonly blocking?: boolean;
+}
 
 const WRITABLE = 'file:///absolute/folder and mem:NAME';
 const READABLE = `${WRITABLE}, https://… and http://…`;
@@ -40,7 +44,7 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
 export function openReadableStore(url: string, options: OpenReadableOptions = {}): ReadableStore {
   switch (schemeOf(url)) {
     case 'file':
-      return openReadableDirectory(existingFolder(folderOf(url)));
+      return openReadableDirectory(existingFolder(folderOf(url)), options.blocking === true ? blockingFs : nodeFs);
     case 'mem':
       return openMemory(memoryName(url));
     case 'http':

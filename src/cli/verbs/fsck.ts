@@ -1,6 +1,6 @@
 import { type FsckOptions, type FsckProgress, type FsckReport, fsck } from '../../client/index.ts';
 import { LOG, VKEY } from '../arguments.ts';
-import { NO, YES } from '../exit-codes.ts';
+import { AGAIN, type ExitStatus, NO, YES } from '../exit-codes.ts';
 import { openRangeThreads } from '../fsck-threads.ts';
 import { openLog, type ReadableLog } from '../reading.ts';
 import { base64 } from '../shapes.ts';
@@ -25,9 +25,9 @@ export default defineVerb({
     const options: FsckOptions = { retry: opened.retry, onProgress };
     const report =
       size > WORTH_THREADS ? await fsckInThreads(opened, options) : await fsck(opened.store, opened.verifier, options);
-    const good = report.problemCount === 0;
-    output.result(describeReport(report), { ok: good, ...report, root: base64(report.root) });
-    return good ? YES : NO;
+    const status = statusOf(report);
+    output.result(describeReport(report, status), { ok: status === YES, ...report, root: base64(report.root) });
+    return status;
   },
 });
 
@@ -49,13 +49,23 @@ function describeProgress({ entries, size, problemCount }: FsckProgress): string
   return `${percent} %, ${entries} of ${size} entries${problemCount > 0 ? `, ${problemCount} problems` : ''}`;
 }
 
-function describeReport({ origin, size, root, entries, bytes, problems, problemCount }: FsckReport): string {
+/** Objects that could not be read, and what hangs on them, may be as they should be. */
+function statusOf({ problems, problemCount }: FsckReport): ExitStatus {
+  if (problemCount === 0) return YES;
+  const unknown = problems.filter(({ kind }) => kind === 'unreachable' || kind === 'unproven').length;
+  return unknown === problemCount && problems.some(({ kind }) => kind === 'unreachable') ? AGAIN : NO;
+}
+
+function describeReport(
+  { origin, size, root, entries, bytes, problems, problemCount }: FsckReport,
+  status: ExitStatus,
+): string {
   const lines = problems.map(({ key, problem }) => `${key}: ${problem}`);
   if (problemCount > problems.length) lines.push(`… and ${problemCount - problems.length} more`);
   lines.push(
     problemCount === 0
       ? `ok: ${origin}, ${size} entries, ${bytes} bytes of bundles, root ${base64(root)}`
-      : `corrupt: ${origin}, ${problemCount} problems in ${entries} of ${size} entries`,
+      : `${status === AGAIN ? 'not all could be read' : 'corrupt'}: ${origin}, ${problemCount} problems in ${entries} of ${size} entries`,
   );
   return `${lines.join('\n')}\n`;
 }
