@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -159,6 +159,27 @@ test('fsck accepts a good log and names each bad object of another', async () =>
     [report.ok, report.size, report.problemCount, report.problems[0].key],
     [false, 700, 1, 'tile/entries/001'],
   );
+});
+
+test('fsck calls no log corrupt for an object that it cannot read: 3, try again', async () => {
+  const files = fileURLToPath(varied.url);
+  let failing = '/tile/entries/001';
+  const server = createServer(({ url = '' }, response) => {
+    if (url === failing) response.writeHead(503).end();
+    else if (existsSync(join(files, url))) response.end(readFileSync(join(files, url)));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bound = server.address();
+  const url = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}/`;
+  try {
+    const { status, stdout } = await steleHere(['fsck', url, '--vkey', vkey]);
+    assert.deepEqual([status, /^not all could be read: /m.test(stdout), /corrupt/.test(stdout)], [3, true, false]);
+    failing = '/tile/0/001';
+    assert.equal((await steleHere(['fsck', url, '--vkey', vkey])).status, 3);
+  } finally {
+    server.close();
+  }
 });
 
 test('two threads find what one finds', async () => {
