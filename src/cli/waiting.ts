@@ -60,7 +60,7 @@ async function receiptOf({ id, leafHashes }: Submitted, left: string, options: W
   } catch (error) {
     if (!isSteleError(error, 'busy')) throw error;
     throw new BusyError(
-      `no answer for ${left} within ${timeoutMs / 1_000} s. They stay in the queue and will be appended as soon as anybody sequences this log: is \`stele sequence\` running?`,
+      `no answer for ${left} within ${timeoutMs / 1_000} s. They stay in the queue and will be answered as soon as anybody sequences this log: is \`stele sequence\` running?`,
       error instanceof BusyError ? error.retryAfterMs : 0,
     );
   }

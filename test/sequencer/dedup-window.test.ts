@@ -16,10 +16,11 @@ function hashOf(value: number): Uint8Array {
 const find = (window: DedupWindow, value: number): number | undefined => window.find(hashWords(hashOf(value)), 0);
 const push = (window: DedupWindow, value: number): void => window.push(hashWords(hashOf(value)), 0);
 
-test('the window finds the first index of every hash of at least its width, and forgets what was truncated', () => {
+test('the window finds the first index of every hash of at least its width, whatever was taken back between', () => {
   const command = fc.oneof(
     { weight: 8, arbitrary: fc.record({ push: fc.nat(300) }) },
-    { weight: 1, arbitrary: fc.record({ back: fc.nat(20) }) },
+    { weight: 1, arbitrary: fc.record({ back: fc.nat(100) }) },
+    { weight: 1, arbitrary: fc.record({ release: fc.nat(30) }) },
   );
   fc.assert(
     fc.property(
@@ -29,19 +30,23 @@ test('the window finds the first index of every hash of at least its width, and 
       (capacity, first, commands) => {
         const window = new DedupWindow(capacity, first, SEED);
         const values: number[] = [];
-        let lowest = 0; // truncation never goes below what is certainly in the window
+        let released = 0; // what is published: truncation never goes below it
         for (const command of commands) {
           if ('push' in command) {
             push(window, command.push);
             values.push(command.push);
-            lowest = Math.max(lowest, values.length - capacity);
+          } else if ('release' in command) {
+            released = Math.max(released, values.length - command.release);
+            window.release(first + released);
           } else {
-            const to = Math.max(lowest, values.length - command.back);
+            const to = Math.max(released, values.length - command.back);
             window.truncate(first + to);
             values.length = to;
           }
           assert.equal(window.end, first + values.length);
         }
+        assert.ok(released < window.start - first + 2 * capacity, 'no more is kept than a generation besides');
+        const lowest = Math.max(0, released - capacity);
         const within = values.slice(lowest);
         for (const value of new Set(within)) {
           const found = find(window, value);

@@ -130,22 +130,26 @@ test('a publication whose answer comes after a rival has published further chang
   const rivalTold = new Promise<void>((resolve) => {
     told = resolve;
   });
-  let reads = Number.NEGATIVE_INFINITY;
-  const swap = once((operation) => operation === 'replace', { after: () => rivalTold });
-  const publicStore = faulty(log.publicStore, (operation, key) => {
-    if (operation === 'get' && key === 'checkpoint' && ++reads === 3) {
-      return {
-        before: async () => void (await (await openWriter(log)).sequencer.drain()),
-        after: async () => void settled().then(told),
-      };
-    }
-    return swap(operation, key);
+  // Of three records the first is being published; the rival publishes the second, and the third commit learns of it.
+  const publicStore = faulty(
+    log.publicStore,
+    once((operation) => operation === 'replace', { after: () => rivalTold }),
+  );
+  const privateStore = faulty(log.privateStore, (operation, key) => {
+    if (operation !== 'create' || key !== recordKey(10)) return undefined;
+    return {
+      before: async () => void (await (await openWriter(log)).sequencer.drain()),
+      after: async () => void settled().then(told),
+    };
   });
-  const writer = await openWriter({ ...log, publicStore }, { maxBatchEntries: 5 });
-  reads = 0;
-  assert.equal((await writer.add(entriesFrom(0, 20))).length, 20);
-  assert.ok(reads >= 3);
-  assert.equal((await audit(log)).length, 20);
+  const writer = await openWriter({ publicStore, privateStore }, { maxBatchEntries: 5 });
+  assert.deepEqual(indices(await writer.add(entriesFrom(0, 15))).at(-1), 14);
+  assert.deepEqual(
+    publicStore.calls.filter((call) => call.startsWith('get tile')),
+    [],
+    'no reason to load again',
+  );
+  assert.equal((await audit(log)).length, 15);
 });
 
 test('a checkpoint read that is answered late is held against what was known when it was asked', async () => {
