@@ -3,7 +3,7 @@
  * entries from a seed before the clock starts, and ends with an fsck of what it wrote: a log that is wrong has no speed.
  */
 
-import './thread-pool.ts';
+import './launch.ts';
 import './flushes.ts';
 
 import yargs from 'yargs';

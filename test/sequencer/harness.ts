@@ -13,7 +13,7 @@ import {
 } from '../../src/note/index.ts';
 import { type EntryOutcome, MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
 import { DIRECTORY_SETTINGS, initLog, Sequencer, type SequencerSettings } from '../../src/sequencer/index.ts';
-import { type NewObject, type ObjectStore, openStore } from '../../src/store/index.ts';
+import { type NewObject, type ObjectStore, openStore, type StoredObject } from '../../src/store/index.ts';
 
 export const ORIGIN = 'log.example.com/test';
 const { skey, vkey } = generateKey(ORIGIN, createHash('sha256').update('sequencer tests').digest());
@@ -207,4 +207,12 @@ export function faulty(
     },
     close: () => store.close(),
   };
+}
+
+export const META = { contentType: 'application/octet-stream', cacheControl: 'no-store' };
+
+export async function mustGet(log: TestLog, store: keyof TestLog, key: string): Promise<StoredObject> {
+  const object = await log[store].get(key);
+  assert.ok(object, `${key} exists`);
+  return object;
 }
