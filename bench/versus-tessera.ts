@@ -63,7 +63,7 @@ export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
     // so that what a fresh process spends on compiling our code counts for little.
     entries: { type: 'number', default: 524_288, describe: 'Entries of each run' },
     bytes: { type: 'array', number: true, default: [1_024, 128], describe: 'Bytes of each entry' },
-    'fsck-entries': { type: 'number', default: 524_288, describe: 'Entries of the log that both check' },
+    'fsck-entries': { type: 'number', default: 1_048_576, describe: 'Entries of the log that both check' },
     rounds: { type: 'number', default: 5, describe: 'Rounds of interleaved runs' },
     only: { type: 'array', string: true, choices: PARTS, default: [...PARTS], describe: 'What to compare' },
     dir: { type: 'string', describe: "Folder to write below; default: the system's temporary folder" },
