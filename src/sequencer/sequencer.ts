@@ -60,6 +60,8 @@ export class Sequencer {
   /** Aborted on a fatal error: every loop ends where it stands. */
   readonly #halt = new AbortController();
   readonly #work = new Wakeup();
+  /** The stages run: they share one state, so they run once at a time. */
+  #staged = false;
   readonly #retry: RetryDependencies;
   /** What was delivered was given back to the queue, which was not asked since. */
   #redelivers = false;
@@ -166,6 +168,9 @@ export class Sequencer {
 
   /** Runs the three stages until `intake` is done and nothing is left, or one of them fails. `stop` ends the intake. */
   async #stages(intake: () => Promise<void>, stop: AbortSignal): Promise<RunReport> {
+    if (this.#staged)
+      throw new SteleError('busy', 'this sequencer is running already: one run, drain or freeze at a time');
+    this.#staged = true;
     let open = true;
     let publishing = true;
     const wake = (): void => this.#work.wake();
@@ -184,6 +189,7 @@ export class Sequencer {
       guard(() => this.#publishLoop(() => open).finally(() => (publishing = false))),
     ]);
     stop.removeEventListener('abort', wake);
+    this.#staged = false;
     if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
     if (this.#redelivers) return this.drain(); // after the intake was done
     return { size: this.published.size, ...this.#shared.counts };

@@ -337,3 +337,15 @@ test('a key of another origin is told so before anything is read of the log', as
     (error) => isSteleError(error, 'config') && /log\.example\.com\/other/.test(error.message),
   );
 });
+
+test('a sequencer that runs cannot be run, drained or frozen a second time meanwhile', async () => {
+  const writer = await openWriter(await newLog());
+  const stop = new AbortController();
+  const running = writer.sequencer.run(stop.signal);
+  for (const again of [writer.sequencer.drain(), writer.sequencer.freeze(), writer.sequencer.run(stop.signal)]) {
+    await assert.rejects(again, (error) => isSteleError(error, 'busy'));
+  }
+  stop.abort();
+  await running;
+  await writer.sequencer.drain();
+});
