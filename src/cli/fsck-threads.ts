@@ -3,10 +3,16 @@
 import { Worker } from 'node:worker_threads';
 import type { BundleRange, CheckedRange, RetryPolicy } from '../client/index.ts';
 import { type ErrorCode, SteleError } from '../errors.ts';
+import { kernelModule } from '../merkle/index.ts';
 
 export interface WorkerSetup {
   readonly storeUrl: string;
   readonly retry: RetryPolicy;
+}
+
+/** What a thread starts with: the hash kernel as well, which is compiled once for all. */
+export interface WorkerData extends WorkerSetup {
+  readonly kernel: WebAssembly.Module | undefined;
 }
 
 export interface RangeRequest {
@@ -38,7 +44,7 @@ export function openRangeThreads(count: number, setup: WorkerSetup): RangeThread
     waiting.clear();
   };
   const workers = Array.from({ length: count }, () => {
-    const worker = new Worker(WORKER, { workerData: setup });
+    const worker = new Worker(WORKER, { workerData: { ...setup, kernel: kernelModule() } satisfies WorkerData });
     worker.on('error', failAll);
     worker.on('message', (answer: RangeAnswer) => {
       const asked = waiting.get(answer.id);

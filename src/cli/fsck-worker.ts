@@ -3,10 +3,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { checkRange } from '../client/index.ts';
 import { isSteleError } from '../errors.ts';
+import { useKernelModule } from '../merkle/index.ts';
 import { openReadableStore } from '../store/index.ts';
-import type { RangeAnswer, RangeRequest, WorkerSetup } from './fsck-threads.ts';
+import type { RangeAnswer, RangeRequest, WorkerData } from './fsck-threads.ts';
 
-const { storeUrl, retry } = workerData as WorkerSetup;
+const { storeUrl, retry, kernel } = workerData as WorkerData;
+if (kernel !== undefined) useKernelModule(kernel);
 const store = openReadableStore(storeUrl, { blocking: true });
 
 parentPort?.on('message', async ({ id, range }: RangeRequest) => {
