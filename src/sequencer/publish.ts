@@ -116,7 +116,7 @@ function objectsOf(state: LogState, size: number): { objects: NewObject[]; bytes
   }
   for (const tile of tiles) {
     const key = tilePath(tile);
-    const hashes = state.edge.tileBytes(tile).slice(); // the edge moves on while these are written
+    const hashes = state.edge.tileBytes(tile); // a copy: the edge moves on while it is written
     bytes += hashes.length;
     objects.push({ key, bytes: hashes, meta: metaFor(key) });
   }

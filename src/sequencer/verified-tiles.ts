@@ -146,7 +146,7 @@ export class VerifiedTiles {
     const onLevel = Math.floor(this.#size / TILE_WIDTH ** level);
     const width = Math.min(TILE_WIDTH, onLevel - n * TILE_WIDTH);
     const tile: Tile = { level, n, width };
-    if ((n + 1) * TILE_WIDTH > onLevel) return this.#edge.tileBytes(tile).slice();
+    if ((n + 1) * TILE_WIDTH > onLevel) return this.#edge.tileBytes(tile);
     const bytes = await readTile(this.#store, tile);
     const parent = await this.#tile(level + 1, Math.floor(n / TILE_WIDTH), true);
     const at = (n % TILE_WIDTH) * HASH_SIZE;
