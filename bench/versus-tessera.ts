@@ -4,13 +4,11 @@
  * best of them.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CommandModule } from 'yargs';
 import { median, printFigures, readable } from './figures.ts';
 import { buildTesseraBench, present, type RunFigures, runStele, runTessera } from './runs.ts';
+import { type Scratch, withScratch } from './scratch.ts';
 
 /** Tessera's batch size and age: its default, and two that were measured to be faster. */
 const SETTINGS = [
@@ -72,17 +70,13 @@ export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
   async handler(options) {
     const program = await buildTesseraBench();
     const comparisons: Comparison[] = [];
-    for (const bytes of options.bytes) {
-      if (options.only.includes('append')) {
-        comparisons.push(await compareAppends(program, options, bytes));
+    await withScratch(options.dir, async (scratch) => {
+      for (const bytes of options.bytes) {
+        if (options.only.includes('append')) comparisons.push(await compareAppends(program, options, scratch, bytes));
+        if (options.only.includes('fsck')) comparisons.push(await compareFscks(program, options, scratch, bytes));
       }
-      if (options.only.includes('fsck')) {
-        comparisons.push(await compareFscks(program, options, bytes));
-      }
-    }
-    if (options.only.includes('tree')) {
-      comparisons.push(await compareTrees(program, options.rounds));
-    }
+    });
+    if (options.only.includes('tree')) comparisons.push(await compareTrees(program, options.rounds));
     const title = `Stele beside Tessera, medians of ${options.rounds} rounds`;
     printFigures(
       title,
@@ -101,18 +95,22 @@ function verdict({ stele, tessera, ratio, mark }: Comparison, rounds: number): s
   return `${readable(Math.round(stele))}/s against ${readable(Math.round(tessera))}/s: ${ratio.toFixed(2)} times${judged}`;
 }
 
-async function compareAppends(program: string, options: VersusOptions, bytes: number): Promise<Comparison> {
+async function compareAppends(
+  program: string,
+  options: VersusOptions,
+  scratch: Scratch,
+  bytes: number,
+): Promise<Comparison> {
   const { entries } = options;
   const stele: number[] = [];
   const tessera = new Map<(typeof SETTINGS)[number], number[]>(SETTINGS.map((setting) => [setting, []]));
   for (let round = 1; round <= options.rounds; round++) {
     for (const [setting, rates] of tessera) {
-      const theirs = await withFolder(options.dir, (dir) =>
+      const theirs = await scratch.run((dir) =>
         appendAndCheck(program, { ...setting, dir, bytes, entries, seed: round }),
       );
       rates.push(told(`append ${bytes} B, round ${round}, Tessera ${setting.batch}/${setting.age}`, theirs));
-      const place = options.dir === undefined ? {} : { dir: options.dir };
-      const ours = await runStele('append', { entries, bytes, seed: round, ...place });
+      const ours = await scratch.run((dir) => runStele('append', { entries, bytes, seed: round, dir, keep: true }));
       stele.push(told(`append ${bytes} B, round ${round}, Stele`, ours));
     }
   }
@@ -135,8 +133,8 @@ async function appendAndCheck(
 }
 
 /** Both check one log that Stele built. */
-function compareFscks(program: string, options: VersusOptions, bytes: number): Promise<Comparison> {
-  return withFolder(options.dir, async (dir) => {
+function compareFscks(program: string, options: VersusOptions, scratch: Scratch, bytes: number): Promise<Comparison> {
+  return scratch.run(async (dir) => {
     const built = await runStele('append', { entries: options.fsckEntries, bytes, dir, keep: true });
     const folder = fileURLToPath(present(built.publicUrl, 'public URL'));
     const vkey = present(built.verifierKey, 'verifier key');
@@ -176,14 +174,4 @@ function told(what: string, run: RunFigures): number {
   const rate = present(run.entriesPerSecond ?? run.leavesPerSecond, 'rate');
   process.stderr.write(`${what}: ${readable(Math.round(rate))}/s\n`);
   return rate;
-}
-
-/** Runs `work` with a fresh folder, which is gone afterwards. */
-async function withFolder<T>(parent: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(resolve(parent ?? tmpdir()), 'stele-bench-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

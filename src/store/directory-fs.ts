@@ -66,8 +66,11 @@ const write = promisify(fs.write);
 const writev = promisify(fs.writev);
 const readdir = promisify(fs.readdir);
 
-/** Bytes that are copied to the kernel at once; more would hold up everything else for a good part of a millisecond. */
-const DIRECT_WRITE = 512 * 2 ** 10;
+/**
+ * Bytes that are copied to the kernel at once, up to 0.2 ms where the kernel must find memory for them; more goes to the
+ * thread pool. Bundles of 1 KiB entries are above, which makes appending them a fifth faster; of 128 B, and tiles, below.
+ */
+const DIRECT_WRITE = 64 * 2 ** 10;
 
 /** The file system of this machine. */
 export const nodeFs: DirectoryFs = {
