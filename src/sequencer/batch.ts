@@ -103,37 +103,47 @@ export function returnParts(waiting: Delivery[], parts: readonly Part[]): void {
   }
 }
 
+/** Parts in bundle encoding, inside a buffer for their record, and the leaf hashes of their entries, packed. */
+export interface EncodedParts {
+  readonly bytes: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly spans: Uint32Array;
+  readonly hashes: Uint8Array;
+}
+
+export function encodeParts(parts: readonly Part[], chosen: (i: number) => boolean = () => true): EncodedParts {
+  const encoded = encodeChosen(parts, chosen);
+  return { ...encoded, hashes: hashLeaves(encoded.payload, encoded.spans) };
+}
+
 /**
- * Encodes the parts as a record on top of the state's edge, and grows edge and window by it. Outcomes of duplicates and
- * new entries alike are set.
+ * Makes a record of the encoded parts on top of the state's edge, and grows edge and window by it. Outcomes of
+ * duplicates and new entries alike are set. `older`: indices of entries that lie before the window, by place.
  */
 export function prepareBatch(
   state: LogState,
   parts: readonly Part[],
+  encoded: EncodedParts,
+  older: ReadonlyMap<number, number>,
   header: { readonly logId: Uint8Array; readonly nonce: Uint8Array },
 ): Batch {
   const base = { size: state.edge.size, root: state.edge.root() };
-  const all = encodeParts(parts, () => true);
-  const hashes = hashLeaves(all.payload, all.spans);
-  const fresh = setOutcomes(state, parts, hashes, base.size);
+  const fresh = setOutcomes(state, parts, encoded.hashes, older, base.size);
   const count = fresh.reduce((sum, isFresh) => sum + isFresh, 0);
   if (count === 0) return { parts, record: undefined };
 
-  const { bytes, payload, spans } = count === fresh.length ? all : encodeParts(parts, (i) => fresh[i] === 1);
-  const leafHashes = count === fresh.length ? hashes : hashLeaves(payload, spans);
-  state.edge.append(leafHashes);
+  const { bytes, payload, spans, hashes } =
+    count === fresh.length ? encoded : encodeParts(parts, (i) => fresh[i] === 1);
+  state.edge.append(hashes);
   const root = state.edge.root();
   const newSize = base.size + count;
   sealRecord(bytes, { ...header, baseSize: base.size, baseRoot: base.root, newSize, newRoot: root, freeze: false });
   const segment = segmentOf(base.size, payload, spans);
-  return { parts, record: { key: recordKey(base.size), bytes, segment, base, root, leafHashes } };
+  return { parts, record: { key: recordKey(base.size), bytes, segment, base, root, leafHashes: hashes } };
 }
 
-/** The chosen entries (by their place in the parts) in bundle encoding, inside a buffer for their record. */
-function encodeParts(
-  parts: readonly Part[],
-  chosen: (i: number) => boolean,
-): { bytes: Uint8Array; payload: Uint8Array; spans: Uint32Array } {
+/** The chosen entries, by their place in the parts. */
+function encodeChosen(parts: readonly Part[], chosen: (i: number) => boolean): Omit<EncodedParts, 'hashes'> {
   let length = 0;
   let count = 0;
   forEachEntry(parts, (entry, i) => {
@@ -160,7 +170,13 @@ function encodeParts(
 }
 
 /** Finds or pushes every hash; returns 1 for each entry that is new. */
-function setOutcomes(state: LogState, parts: readonly Part[], hashes: Uint8Array, baseSize: number): Uint8Array {
+function setOutcomes(
+  state: LogState,
+  parts: readonly Part[],
+  hashes: Uint8Array,
+  older: ReadonlyMap<number, number>,
+  baseSize: number,
+): Uint8Array {
   const words = hashWords(hashes);
   const fresh = new Uint8Array(hashes.length / 32);
   let i = 0;
@@ -168,7 +184,7 @@ function setOutcomes(state: LogState, parts: readonly Part[], hashes: Uint8Array
   for (const part of parts) {
     const { outcomes } = part.delivery;
     for (let k = part.from; k < part.to; k++, i++) {
-      const known = state.window.find(words, i);
+      const known = state.window.find(words, i) ?? older.get(i);
       if (known === undefined) {
         state.window.push(words, i);
         fresh[i] = 1;

@@ -10,11 +10,21 @@ import { SteleError } from '../errors.ts';
 import { equalBytes, type Hash } from '../merkle/index.ts';
 import { FROZEN_REASON } from '../queue/index.ts';
 import { metaFor, type StagedObject } from '../store/index.ts';
-import { type Batch, type BatchRecord, type Delivery, prepareBatch, returnParts, takeParts } from './batch.ts';
+import {
+  type Batch,
+  type BatchRecord,
+  type Delivery,
+  encodeParts,
+  type Part,
+  prepareBatch,
+  returnParts,
+  takeParts,
+} from './batch.ts';
 import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
 import { hashWords } from './dedup-window.ts';
 import { type LoadDependencies, load, replay } from './load.ts';
 import type { Shared } from './publisher.ts';
+import type { Recall } from './recall.ts';
 import { recordBuffer, recordKey, sealRecord } from './record.ts';
 import { retrying } from './retry.ts';
 import type { SequencerSettings } from './settings.ts';
@@ -23,6 +33,7 @@ import { VerifiedTiles } from './verified-tiles.ts';
 
 export interface CommitterDependencies extends CommitDependencies, LoadDependencies {
   readonly settings: SequencerSettings;
+  readonly recall: Recall;
   /** One record was committed: its entries, and how long it took from its first byte to the authority read, in ms. */
   readonly onCommitted: (event: { entries: number; bytes: number; latencyMs: number }) => void;
   /** The state jumped further than the dedup window reaches: what was delivered must be delivered again. */
@@ -45,6 +56,8 @@ export class Committer {
   /** Deliveries with entries that are in no batch yet, in order. */
   #waiting: Delivery[] = [];
   #inFlight: InFlight[] = [];
+  /** Entries are in no list, but on their way from one to the other. */
+  #preparing = false;
   /** The log has gone on without us: nothing is prepared or published until it is loaded. */
   #mustReload = false;
 
@@ -66,7 +79,7 @@ export class Committer {
   }
 
   get idle(): boolean {
-    return this.#waiting.length === 0 && this.#inFlight.length === 0 && !this.#mustReload;
+    return this.#waiting.length === 0 && this.#inFlight.length === 0 && !this.#preparing && !this.#mustReload;
   }
 
   get mustReload(): boolean {
@@ -91,15 +104,18 @@ export class Committer {
   }
 
   /** Prepares batches from what waits, as long as there is room: at once when idle, behind another only a full one. */
-  prepare(): void {
-    const { settings, logId } = this.#deps;
+  async prepare(): Promise<void> {
+    const { settings, recall } = this.#deps;
     const { state } = this.#shared;
     while (!state.frozen && !this.mustReload && this.#waiting.length > 0 && !this.stalled) {
       if (this.#inFlight.length >= MAX_IN_FLIGHT) return;
       if (this.#inFlight.length > 0 && !this.#enoughForAFullBatch()) return;
+      await retrying(this.#deps, 'passing on what leaves the window', async () => recall.teach(state));
+      this.#preparing = true;
       const parts = takeParts(this.#waiting, state.edge.size, settings.maxBatchEntries, settings.maxBatchBytes);
-      const batch = prepareBatch(state, parts, { logId, nonce: this.#deps.random(16) });
+      const batch = await this.#batchOf(parts, this.#deps.random(16));
       this.#inFlight.push({ batch, staged: this.#stage(batch.record), since: this.#deps.clock.now() });
+      this.#preparing = false;
     }
   }
 
@@ -112,7 +128,7 @@ export class Committer {
     const first = this.#inFlight[0];
     if (first === undefined) {
       if (!this.#shared.state.frozen || this.#waiting.length === 0) return false;
-      this.#refuseAll();
+      await this.#refuseAll();
       return true;
     }
     const { record } = first.batch;
@@ -182,6 +198,7 @@ export class Committer {
     const next = await retrying(this.#deps, 'loading the log', async () => {
       const loaded = await load(this.#deps, former.window);
       await this.#checkContains(loaded, committed(former));
+      await this.#deps.recall.catchUp(loaded);
       return loaded;
     });
     // Only now: nothing is published, let alone signed, of a log that was not found to be this one.
@@ -196,6 +213,14 @@ export class Committer {
     }
     const record = first?.batch.record;
     if (first !== undefined && record !== undefined && isLogged(next, record)) this.#reclaim(first);
+  }
+
+  async #batchOf(parts: readonly Part[], nonce: Uint8Array): Promise<Batch> {
+    const { recall, logId } = this.#deps;
+    const { state } = this.#shared;
+    const encoded = encodeParts(parts);
+    const older = await retrying(this.#deps, 'looking for older entries', () => recall.find(state, encoded.hashes));
+    return prepareBatch(state, parts, encoded, older, { logId, nonce });
   }
 
   #stage(record: BatchRecord | undefined): Promise<StagedObject | undefined> {
@@ -283,19 +308,19 @@ export class Committer {
   }
 
   /** The log is frozen: what it contains is answered as a duplicate, all else is refused. */
-  #refuseAll(): void {
+  async #refuseAll(): Promise<void> {
     const { state } = this.#shared;
     const { size } = committed(state);
-    for (const delivery of this.#waiting) {
+    for (let delivery = this.#waiting[0]; delivery !== undefined; delivery = this.#waiting[0]) {
       const parts = [{ delivery, from: delivery.next, to: delivery.item.entries.length }];
-      const { record } = prepareBatch(state, parts, { logId: this.#deps.logId, nonce: new Uint8Array(16) });
+      const { record } = await this.#batchOf(parts, new Uint8Array(16));
       if (record !== undefined) rollback(state);
       delivery.outcomes.forEach((outcome, k) => {
         if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = { refused: FROZEN_REASON };
       });
+      this.#waiting.shift();
       this.#awaitPublication(delivery);
     }
-    this.#waiting = [];
   }
 }
 

@@ -45,6 +45,14 @@ class Generation {
     else this.#insert(this.count - 1);
   }
 
+  /** Of the indices [from, to), those that are in this generation. */
+  hashes(from: number, to: number): Uint8Array {
+    const start = Math.min(Math.max(from - this.first, 0), this.count);
+    const end = Math.min(Math.max(to - this.first, start), this.count);
+    const words = this.#words.subarray(start * WORDS, end * WORDS);
+    return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  }
+
   truncate(count: number): void {
     if (count >= this.count) return;
     this.count = count;
@@ -82,6 +90,8 @@ class Generation {
 
 export class DedupWindow {
   readonly capacity: number;
+  /** Entries below this index are remembered elsewhere; all others are kept, however wide the window becomes. */
+  keptFrom = Number.POSITIVE_INFINITY;
   readonly #seed: Int32Array;
   /** Full ones, in order; all of them lie before the youngest. */
   #older: Generation[] = [];
@@ -130,7 +140,13 @@ export class DedupWindow {
 
   /** `size` is published, nothing below it will be truncated: forgets what the window need not reach back to. */
   release(size: number): void {
-    while ((this.#older[1] ?? this.#younger).first <= size - this.capacity && this.#older.length > 0)
-      this.#older.shift();
+    const end = Math.min(size - this.capacity, this.keptFrom);
+    while ((this.#older[1] ?? this.#younger).first <= end && this.#older.length > 0) this.#older.shift();
+  }
+
+  /** The leaf hashes of the known entries [from, to), packed. */
+  hashes(from: number, to: number): Uint8Array {
+    if (from < this.start || to > this.end) throw new RangeError(`[${from}, ${to}) is not within the window`);
+    return Buffer.concat([...this.#older, this.#younger].map((generation) => generation.hashes(from, to)));
   }
 }

@@ -10,8 +10,10 @@
  */
 
 export { type CollectReport, type CollectRequest, collectPartials } from './collect-partials.ts';
+export { DedupCache } from './dedup-cache.ts';
 export { type LogDescription, parseDescription, readDescription } from './description.ts';
 export { type InitRequest, type InitResult, initLog } from './init.ts';
+export { learnOlder, type OlderEntries } from './older-entries.ts';
 export type { Cosign } from './publish.ts';
 export type { Publication } from './publisher.ts';
 export { type RecoverRequest, type Recovery, recover } from './recover.ts';

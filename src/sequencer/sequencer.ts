@@ -14,8 +14,10 @@ import { delivery, refusal } from './batch.ts';
 import { Committer } from './committer.ts';
 import { idBytes, readSharedDescription } from './description.ts';
 import { load } from './load.ts';
+import type { OlderEntries } from './older-entries.ts';
 import type { Cosign } from './publish.ts';
 import { type Publication, Publisher, type Shared } from './publisher.ts';
+import { Recall } from './recall.ts';
 import { type RetryDependencies, retrying } from './retry.ts';
 import { checkSettings, type SequencerSettings } from './settings.ts';
 import type { LogState } from './state.ts';
@@ -39,6 +41,8 @@ export interface SequencerDependencies extends SequencerEvents {
   readonly random: (length: number) => Uint8Array;
   readonly settings: SequencerSettings;
   readonly cosign?: Cosign;
+  /** What lies before the dedup window; without it, submitting that again logs it again. */
+  readonly older?: OlderEntries;
 }
 
 /** What a run did. */
@@ -81,10 +85,14 @@ export class Sequencer {
     }
     const logId = idBytes(description);
     const state = await load({ ...deps, logId, dedupWindow: deps.settings.dedupWindow });
-    return new Sequencer(deps, logId, state);
+    const recall = new Recall(deps.older, deps.publicStore, (error) =>
+      deps.onRetry?.('asking the dedup cache', error, 1),
+    );
+    await recall.catchUp(state);
+    return new Sequencer(deps, logId, state, recall);
   }
 
-  private constructor(deps: SequencerDependencies, logId: Uint8Array, state: LogState) {
+  private constructor(deps: SequencerDependencies, logId: Uint8Array, state: LogState, recall: Recall) {
     this.#deps = deps;
     this.#shared = { state, awaiting: [], counts: { appended: 0, duplicates: 0, refused: 0 } };
     const { maxAttempts, dedupWindow } = deps.settings;
@@ -100,6 +108,7 @@ export class Sequencer {
     this.#committer = new Committer(
       {
         ...common,
+        recall,
         onCommitted: deps.onCommitted ?? (() => {}),
         onWindowLost: () => {
           this.#redelivers = true;
@@ -234,7 +243,7 @@ export class Sequencer {
   async #commitLoop(publishing: () => boolean): Promise<void> {
     while (publishing() && !this.#halt.signal.aborted) {
       const seen = this.#work.news;
-      this.#committer.prepare();
+      await this.#committer.prepare();
       if (await this.#committer.step()) this.#work.wake();
       else await this.#work.wait(seen);
     }

@@ -30,6 +30,7 @@ export {
   sweepTemporaries,
 } from './open.ts';
 export { makeRoot } from './root.ts';
+export { loadSqlite } from './sqlite.ts';
 export { type StoreObserver, sweepTemporaryFolder } from './temporaries.ts';
 export type {
   ETag,

@@ -1,0 +1,76 @@
+/**
+ * Entries that lie before the dedup window: what a writer asks when the window does not know a leaf hash.
+ *
+ * Whoever answers is not believed: each answer is held against the log before it counts, so a wrong one costs time and
+ * never gives anybody a wrong index. A cache may be thrown away at any time (DESIGN §5).
+ */
+
+import { equalBytes, HASH_SIZE } from '../merkle/index.ts';
+import type { VerifiedTiles } from './verified-tiles.ts';
+
+export interface OlderEntries {
+  /** The entries before this index are known. */
+  readonly covered: number;
+  /** The index of the first entry with this leaf hash among those that are known; a hint. */
+  find(leafHash: Uint8Array): number | undefined;
+  /** `hashes`, packed, are those of the entries from `first` on; those from `covered` on become known. */
+  add(first: number, hashes: Uint8Array): Promise<void>;
+  /** Forgets everything: it was found to be wrong, or of another log. */
+  forget(): void;
+}
+
+/** What was said was not so: everything must be forgotten, and learned from the log again. */
+export class Misled extends Error {}
+
+/**
+ * The first index of each entry that `older` knows, by the entry's place in `hashes`; only what the log confirms: `tiles`
+ * of its published tree of `size`, which are made when there is something to confirm. Throws Misled when they do not.
+ */
+export async function findOlder(
+  older: OlderEntries,
+  hashes: Uint8Array,
+  size: number,
+  tiles: () => VerifiedTiles,
+): Promise<ReadonlyMap<number, number>> {
+  const found = new Map<number, number>();
+  const hashOf = (i: number): Uint8Array => hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE);
+  for (let i = 0; i < hashes.length / HASH_SIZE; i++) {
+    const index = older.find(hashOf(i));
+    if (index !== undefined) found.set(i, index);
+  }
+  if (found.size === 0) return found;
+  const reader = tiles();
+  for (const [i, index] of found) {
+    if (index >= size) throw new Misled(`it says that an entry is at ${index}, and the log has ${size}`);
+    for await (const { hashes: logged } of reader.leafHashes(index, index + 1)) {
+      if (!equalBytes(logged, hashOf(i)))
+        throw new Misled(`it says that an entry is at ${index}, where another one is`);
+    }
+  }
+  return found;
+}
+
+/** Teaches `older` all entries before `end` that it does not know yet, from the tiles. */
+export async function learnOlder(
+  older: OlderEntries,
+  end: number,
+  tiles: VerifiedTiles,
+  onProgress: (covered: number) => void = () => {},
+): Promise<void> {
+  // Some tiles at a time: one transaction each would wait for the disk each time.
+  const TILES = 64;
+  let gathered: Uint8Array[] = [];
+  let first = older.covered;
+  const flush = async (): Promise<void> => {
+    const hashes = Buffer.concat(gathered);
+    gathered = [];
+    await older.add(first, hashes);
+    first += hashes.length / HASH_SIZE;
+    onProgress(older.covered);
+  };
+  for await (const { hashes } of tiles.leafHashes(first, end)) {
+    gathered.push(hashes);
+    if (gathered.length === TILES) await flush();
+  }
+  if (gathered.length > 0) await flush();
+}

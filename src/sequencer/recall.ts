@@ -1,0 +1,90 @@
+/**
+ * Window and older entries together: the window knows the latest, `OlderEntries` what lies before it, and between them
+ * there is never a gap. Without older entries all of this does nothing, and what left the window is not recognised.
+ */
+
+import type { ReadableStore } from '../store/index.ts';
+import { edgeTiles, TileEdge } from '../tiles/index.ts';
+import { findOlder, learnOlder, Misled, type OlderEntries } from './older-entries.ts';
+import type { LogState } from './state.ts';
+import { VerifiedTiles } from './verified-tiles.ts';
+
+const NONE: ReadonlyMap<number, number> = new Map();
+
+/** Entries that are passed on at a time. */
+const PORTION = 16_384;
+
+export class Recall {
+  readonly #older: OlderEntries | undefined;
+  readonly #publicStore: ReadableStore;
+  readonly #onMisled: (error: Error) => void;
+  #teaching: Promise<void> | undefined;
+
+  constructor(older: OlderEntries | undefined, publicStore: ReadableStore, onMisled: (error: Error) => void) {
+    this.#older = older;
+    this.#publicStore = publicStore;
+    this.#onMisled = onMisled;
+  }
+
+  /** Closes the gap before the window of a state that was loaded, from the log's tiles. Throws as reading them does. */
+  async catchUp(state: LogState): Promise<void> {
+    const older = this.#older;
+    if (older === undefined) return;
+    if (older.covered > state.published.checkpoint.size) older.forget();
+    if (older.covered < state.window.start) await learnOlder(older, state.window.start, this.#tilesOf(state));
+    state.window.keptFrom = older.covered;
+  }
+
+  /** The index of each entry before the window, by its place in the packed `hashes`; confirmed by the log. */
+  async find(state: LogState, hashes: Uint8Array): Promise<ReadonlyMap<number, number>> {
+    const older = this.#older;
+    if (older === undefined || older.covered === 0) return NONE;
+    for (;;) {
+      const { size } = state.published.checkpoint;
+      try {
+        return await findOlder(older, hashes, size, () => this.#tilesOf(state));
+      } catch (error) {
+        if (!(error instanceof Misled)) throw error;
+        this.#onMisled(error);
+        older.forget();
+        await this.catchUp(state);
+      }
+    }
+  }
+
+  /**
+   * Passes on what the window is to let go of, behind the caller's back; a promise to wait for when the window has
+   * become so wide that memory asks for it.
+   */
+  teach(state: LogState): Promise<void> | undefined {
+    const older = this.#older;
+    if (older === undefined) return undefined;
+    const { window } = state;
+    const ahead = state.published.checkpoint.size - older.covered;
+    if (ahead < 2 * window.capacity) return undefined;
+    this.#teaching ??= passOn(older, state, older.covered + window.capacity).finally(() => {
+      this.#teaching = undefined;
+    });
+    this.#teaching.catch(() => {}); // whoever waits for it is told; the next call tries again
+    return ahead < 4 * window.capacity ? undefined : this.#teaching;
+  }
+
+  /** A reader of the published tree as it is now: the edge goes on, and lets go of what lies behind it. */
+  #tilesOf({ edge, published }: LogState): VerifiedTiles {
+    const { size } = published.checkpoint;
+    return new VerifiedTiles(this.#publicStore, size, copyOf(edge, size));
+  }
+}
+
+function copyOf(edge: TileEdge, size: number): TileEdge {
+  const tiles = new Map(edgeTiles(size).map((tile) => [`${tile.level}/${tile.n}`, edge.tileBytes(tile)]));
+  return TileEdge.load(size, (tile) => tiles.get(`${tile.level}/${tile.n}`) ?? new Uint8Array());
+}
+
+async function passOn(older: OlderEntries, { window }: LogState, end: number): Promise<void> {
+  while (older.covered < end && older.covered >= window.start) {
+    const first = older.covered;
+    await older.add(first, window.hashes(first, Math.min(end, first + PORTION)));
+    window.keptFrom = older.covered;
+  }
+}
