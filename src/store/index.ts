@@ -1,11 +1,12 @@
 /**
- * Where objects are kept: the ObjectStore of DESIGN §4, its kinds (directory, memory, HTTP for reading), opened from a
- * URL; the lock that lets one process at a time write to a directory; and the suite that any store must pass.
+ * Where objects are kept: the ObjectStore of DESIGN §4, its kinds (directory, bucket, memory, HTTP for reading), opened
+ * from a URL; the lock that lets one process at a time write to a directory; and the suite that any store must pass.
  *
  * A store knows keys and bytes, nothing of logs, except the headers that the paths of c2sp.org/tlog-tiles are served
  * with. `http.ts` and what it imports run in a browser; everything else needs Node.
  */
 
+export { allowPublicRead, ensureBucket, isPubliclyReadable, listenForObjects, publicUrl } from './buckets.ts';
 export {
   type ConformanceReport,
   conformance,
@@ -29,7 +30,10 @@ export {
   openStore,
   sweepTemporaries,
 } from './open.ts';
+export { probeStore } from './probe.ts';
 export { makeRoot } from './root.ts';
+export { DeniedError } from './s3-errors.ts';
+export { isBucketUrl } from './s3-url.ts';
 export { loadSqlite } from './sqlite.ts';
 export { type StoreObserver, sweepTemporaryFolder } from './temporaries.ts';
 export type {

@@ -7,19 +7,21 @@ import { blockingFs, nodeFs } from './directory-fs.ts';
 import { type HttpOptions, openHttp } from './http.ts';
 import { openMemory } from './memory.ts';
 import { makeRoot, unusable } from './root.ts';
+import type { BucketOptions } from './s3.ts';
+import { parseBucketUrl } from './s3-url.ts';
 import { sweepTemporaryFolder } from './temporaries.ts';
 import type { ObjectStore, ReadableStore } from './types.ts';
 
 /** Each kind of store takes from these what concerns it. */
-export interface OpenOptions extends Omit<DirectoryOptions, 'fs'> {}
+export interface OpenOptions extends Omit<DirectoryOptions, 'fs'>, BucketOptions {}
 
 /** Each kind of store takes from these what concerns it. */
-export interface OpenReadableOptions extends HttpOptions {
+export interface OpenReadableOptions extends HttpOptions, BucketOptions {
   /** A directory is read with calls that hold up this thread; for threads that do nothing else. */
   readonly blocking?: boolean;
 }
 
-const WRITABLE = 'file:///absolute/folder and mem:NAME';
+const WRITABLE = 'file:///absolute/folder, mem:NAME, s3://bucket/prefix and minio://host:port/bucket/prefix';
 const READABLE = `${WRITABLE}, https://… and http://…`;
 
 /**
@@ -32,6 +34,9 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
       return openDirectory(await makeRoot(folderOf(url)), options);
     case 'mem':
       return openMemory(memoryName(url));
+    case 's3':
+    case 'minio':
+      return openBucketByUrl(url, options);
     case 'http':
     case 'https':
       throw new SteleError('config', `${url} can be read but not written; stores to write to are ${WRITABLE}`);
@@ -47,6 +52,9 @@ export function openReadableStore(url: string, options: OpenReadableOptions = {}
       return openReadableDirectory(existingFolder(folderOf(url)), options.blocking === true ? blockingFs : nodeFs);
     case 'mem':
       return openMemory(memoryName(url));
+    case 's3':
+    case 'minio':
+      return openBucketOnDemand(url, options);
     case 'http':
     case 'https':
       return openHttp(url, options);
@@ -67,6 +75,26 @@ export function directoryUrl(path: string): string {
 
 function schemeOf(url: string): string {
   return /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? '';
+}
+
+/** The SDK takes a third of a second to load: whoever works on folders does not wait for it. */
+async function openBucketByUrl(url: string, options: BucketOptions): Promise<ObjectStore> {
+  const location = parseBucketUrl(url);
+  const { openBucket } = await import('./s3.ts');
+  return openBucket(location, options);
+}
+
+/** Reading begins with the first `get`; what is wrong with the URL is told at once. */
+function openBucketOnDemand(url: string, options: BucketOptions): ReadableStore {
+  const location = parseBucketUrl(url);
+  let opening: Promise<ReadableStore> | undefined;
+  return {
+    url: location.url,
+    async get(key, wanted) {
+      opening ??= openBucketByUrl(url, options);
+      return (await opening).get(key, wanted);
+    },
+  };
 }
 
 /** `file:` URLs as people write them: with or without percent-encoding, but always with an absolute path. */

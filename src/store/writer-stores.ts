@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { lockDirectory } from './lock.ts';
 import { openStore, sweepTemporaries } from './open.ts';
+import { probeStore } from './probe.ts';
+import { isBucketUrl } from './s3-url.ts';
 import type { ObjectStore } from './types.ts';
 
 /** The two stores of a log, in the hands of its writer. */
@@ -11,14 +13,32 @@ export interface WriterStores {
   close(): Promise<void>;
 }
 
+export interface WriterStoresOptions {
+  /** How long to wait for another writer of a directory, in ms. */
+  readonly waitMs: number;
+  /** What the holder of the lock does, for others to read. */
+  readonly holder: string;
+  /** Holds a bucket to its promises, or knows that somebody did lately. Default: once in the life of this process. */
+  readonly probe?: (store: ObjectStore) => Promise<void>;
+}
+
+const probed = new Set<string>();
+
+async function probeOnce(store: ObjectStore): Promise<void> {
+  if (probed.has(store.url)) return;
+  await probeStore(store);
+  probed.add(store.url);
+}
+
 /**
  * Opens the stores of a log for writing, by URL. On a directory that is the way to become its one writer: takes the lock
- * in the private store (for both), then removes what a crashed writer left unfinished. A store that is handed in open
- * stays its owner's to sweep and to close. Throws `locked` naming the holder after `waitMs`; `config`.
+ * in the private store (for both), then removes what a crashed writer left unfinished. A bucket may have several writers;
+ * it is probed before anything is written. A store that is handed in open stays its owner's to probe, to sweep and to
+ * close. Throws `locked` naming the holder after `waitMs`; `config` for a store that no log can be kept in.
  */
 export async function openWriterStores(
   stores: { readonly publicStore: string | ObjectStore; readonly privateStore: string | ObjectStore },
-  options: { readonly waitMs: number; readonly holder: string },
+  options: WriterStoresOptions,
 ): Promise<WriterStores> {
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -28,6 +48,7 @@ export async function openWriterStores(
     if (typeof store !== 'string') return store;
     const opened = await openStore(store);
     closers.push(() => opened.close());
+    if (isBucketUrl(store)) await (options.probe ?? probeOnce)(opened);
     await sweepTemporaries(store);
     return opened;
   };

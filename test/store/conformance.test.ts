@@ -14,9 +14,14 @@ import {
   runConformance,
 } from '../../src/store/index.ts';
 import { ModelFs } from './model-fs.ts';
+import { startS3Stub } from './s3-stub/index.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'stele-conformance-'));
-after(() => rm(base, { recursive: true }));
+const stub = await startS3Stub();
+after(async () => {
+  await stub.close();
+  await rm(base, { recursive: true });
+});
 
 async function resultsOf(open: () => Promise<ObjectStore>): Promise<Map<string, KeptOrBroken>> {
   const results = new Map<string, KeptOrBroken>();
@@ -29,6 +34,7 @@ async function resultsOf(open: () => Promise<ObjectStore>): Promise<Map<string, 
 const stores: [string, () => Promise<ObjectStore>][] = [
   ['directory', () => openStore(`file://${base}/store`)],
   ['memory', () => openStore('mem:conformance')],
+  ['bucket (of the stub)', () => openStore(stub.storeUrl('conformance/some/prefix'))],
 ];
 for (const [kind, open] of stores) {
   test(`a ${kind} keeps every promise that a log relies on, and is left as it was (STORE-13)`, async () => {
