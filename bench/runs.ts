@@ -25,7 +25,7 @@ type Flags = Readonly<Record<string, string | number | boolean>>;
 
 /** Builds what is missing and returns the path of our Go program; rejects with the installer's words. */
 export async function buildTesseraBench(): Promise<string> {
-  return join(await output(INSTALLER, []), 'stele-bench-tessera');
+  return output(INSTALLER, ['stele-bench-tessera']);
 }
 
 /** One run of the Go program. */

@@ -14,13 +14,17 @@ export interface Ended {
 }
 
 /**
- * The folder of the installed programs. Where they are missing the test says so and does not run; in CI
- * (`CI=true`) that is a failure.
+ * The paths of installed programs, by the names that `.ci/install-servers` has for them. Where one is missing the test
+ * says so and does not run; in CI (`CI=true`) that is a failure.
  */
-export function realPrograms(t: TestContext): string | undefined {
-  const { status, stdout, stderr, error } = spawnSync(INSTALLER, ['--where'], { encoding: 'utf8' });
+export function realPrograms<Name extends string>(
+  t: TestContext,
+  ...names: readonly Name[]
+): Record<Name, string> | undefined {
+  const { status, stdout, stderr, error } = spawnSync(INSTALLER, ['--where', ...names], { encoding: 'utf8' });
   if (status === 0) {
-    return stdout.trim();
+    const paths = stdout.trim().split('\n');
+    return Object.fromEntries(names.map((name, i) => [name, paths[i]])) as Record<Name, string>;
   }
   const reason = error?.message ?? stderr.trim();
   const { CI } = process.env;

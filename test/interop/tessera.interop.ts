@@ -48,12 +48,12 @@ async function grow(log: Log, size: number): Promise<void> {
 }
 
 /** The root that Tessera's fsck found. It exits 0 even when a log is corrupt: only its words count. */
-async function tesseraFsck(bin: string, folder: string, vkey: string): Promise<{ size: number; root: string }> {
+async function tesseraFsck(program: string, folder: string, vkey: string): Promise<{ size: number; root: string }> {
   const keyFile = `${folder}.vkey`;
   await writeFile(keyFile, vkey);
   const url = `${pathToFileURL(folder).href}/`;
   const args = [`--storage_url=${url}`, `--public_key=${keyFile}`, '--ui=false', '--N=4'];
-  const { stderr } = await runProgram(join(bin, 'fsck'), args, FSCK_LIMIT_MS);
+  const { stderr } = await runProgram(program, args, FSCK_LIMIT_MS);
   const found = /Successfully fsck'd log with size (\d+) and root \S+ \(([0-9a-f]{64})\)/.exec(stderr);
   assert.ok(found, `Tessera's fsck did not accept the log: ${stderr.slice(0, MESSAGE_CHARACTERS)}`);
   return { size: Number(found[1]), root: found[2] ?? '' };
@@ -64,8 +64,8 @@ function whatIsSigned({ size, root }: SignedCheckpoint): { size: number; root: s
 }
 
 test("Tessera's fsck accepts a log of 100,000 entries that Stele built, at sizes on its way, and without its superseded partials", async (t) => {
-  const bin = realPrograms(t);
-  if (bin === undefined) {
+  const programs = realPrograms(t, 'fsck');
+  if (programs === undefined) {
     return;
   }
   const folder = await freshFolder(t);
@@ -80,7 +80,7 @@ test("Tessera's fsck accepts a log of 100,000 entries that Stele built, at sizes
     for (const size of [1, 255, 256, 257, 65_536, 100_000]) {
       await grow(log, size);
       assert.equal(log.published.size, size);
-      assert.deepEqual(await tesseraFsck(bin, publicFolder, vkey), whatIsSigned(log.published));
+      assert.deepEqual(await tesseraFsck(programs.fsck, publicFolder, vkey), whatIsSigned(log.published));
     }
   } finally {
     await log.close();
@@ -91,19 +91,19 @@ test("Tessera's fsck accepts a log of 100,000 entries that Stele built, at sizes
   const verifier = parseVerifierKey(vkey);
   const { deleted } = await collectPartials({ publicStore, verifier, clock: systemClock, graceMs: 0 });
   assert.ok(deleted > 0, 'the log was published at sizes between full tiles, so there were partials to collect');
-  assert.equal((await tesseraFsck(bin, publicFolder, vkey)).size, 100_000);
+  assert.equal((await tesseraFsck(programs.fsck, publicFolder, vkey)).size, 100_000);
 
   const bundle = join(publicFolder, 'tile', 'entries', '200');
   const bytes = await readFile(bundle);
   bytes[100] = (bytes[100] ?? 0) ^ 1;
   await rm(bundle);
   await writeFile(bundle, bytes);
-  await assert.rejects(tesseraFsck(bin, publicFolder, vkey), /did not accept/);
+  await assert.rejects(tesseraFsck(programs.fsck, publicFolder, vkey), /did not accept/);
 });
 
 test('a log that posix-oneshot wrote and grew passes our fsck, and each of its checkpoints extends the one before', async (t) => {
-  const bin = realPrograms(t);
-  if (bin === undefined) {
+  const programs = realPrograms(t, 'fsck', 'posix-oneshot');
+  if (programs === undefined) {
     return;
   }
   const folder = await freshFolder(t);
@@ -124,7 +124,7 @@ test('a log that posix-oneshot wrote and grew passes our fsck, and each of its c
       await writeFile(join(input, String(i).padStart(4, '0')), madeEntry(size + i));
     }
     const args = [`--storage_dir=${logFolder}`, `--entries=${join(input, '*')}`, `--private_key=${keyFile}`];
-    const { status, stderr } = await runProgram(join(bin, 'posix-oneshot'), args, ONESHOT_LIMIT_MS);
+    const { status, stderr } = await runProgram(programs['posix-oneshot'], args, ONESHOT_LIMIT_MS);
     assert.equal(status, 0, stderr.slice(0, MESSAGE_CHARACTERS));
     size += count;
 
