@@ -61,7 +61,7 @@ export async function verifierOf(
 
 /** A folder has no network and no cache before it: what is not there now will not be there in a moment either. */
 export function readRetry(url: string): RetryPolicy {
-  return url.startsWith('file:') ? { ...DEFAULT_RETRY, attempts: 1 } : DEFAULT_RETRY;
+  return url.startsWith('file:') ? { ...DEFAULT_RETRY, attempts: 1, absentMs: 0 } : DEFAULT_RETRY;
 }
 
 /** Throws `config` naming where the text came from. */

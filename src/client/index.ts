@@ -6,6 +6,10 @@
  * `fsck` reads a whole log and names every object that is not what the checkpoint commits to. Runs unchanged in a
  * browser: a store is handed in as a value.
  */
+export { attempt, examineWeb } from './doctor.ts';
+export { judgeClock } from './doctor-checkpoint.ts';
+export { type CheckName, type Finding, ok, problem, unchecked, type Verdict, warning } from './doctor-finding.ts';
+export type { Answer, Ask, Asked, WebLog } from './doctor-web.ts';
 export type { Followed, FollowOptions } from './follow.ts';
 export { ForkError } from './fork.ts';
 export { type FsckOptions, type FsckProgress, type FsckReport, fsck } from './fsck.ts';

@@ -51,7 +51,10 @@ export class LogReader {
    * Throws `unverified`, `invalid-proof` or `malformed` as `openCheckpoint` does.
    */
   async checkpoint(): Promise<SignedCheckpoint> {
-    return retrying(this.#reading, async () => openCheckpoint(await getCheckpoint(this.#reading), this.#verifier));
+    const read = async () => openCheckpoint(await getCheckpoint(this.#reading), this.#verifier);
+    const checkpoint = await retrying(this.#reading, read, { implied: false });
+    this.#reading.absence.outlasted = false;
+    return checkpoint;
   }
 
   /** One entry. Throws `not-found` for an index that is not in the checkpoint's tree. */

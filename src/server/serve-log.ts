@@ -74,6 +74,8 @@ export async function serveLog({ store, listen, public: isPublic, onError }: Ser
       if (isSteleError(error, 'unreachable')) {
         return sendError(reply.header('retry-after', '1'), 503, 'the store cannot be reached');
       }
+      // A link or a folder where an object should be: the operator was told, and readers have no object there (SERVE-2).
+      if (isSteleError(error, 'corrupt')) return sendError(reply, 404, 'not found');
       return sendError(reply, 500, 'internal error');
     }
   }

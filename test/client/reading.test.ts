@@ -201,6 +201,39 @@ test('a 404 that a CDN cached, a 503 and a page of HTML pass when the object com
   assert.equal(store.requests.filter((key) => key === 'tile/0/000').length, 2, 'wrong bodies are asked for once more');
 });
 
+test('what the checkpoint implies is waited for until a CDN has forgotten a 404 that it kept for ten seconds (READ-6)', async () => {
+  const { log, store, checkpoint } = await logOf(300);
+  const total = (waits: readonly number[]): number => waits.reduce((sum, ms) => sum + ms, 0);
+  for (const random of [() => 0, () => 0.999]) {
+    const clock = testClock();
+    store.damaged.set('tile/entries/000', (bytes) => (total(clock.waits) < 10_000 ? undefined : bytes));
+    const entry = await readerOf(store, { clock, random }).entry(3, checkpoint);
+    assert.deepEqual(Buffer.from(entry), Buffer.from('leaf 3'));
+  }
+
+  const clock = testClock();
+  const reader = readerOf(store, { clock });
+  const waitedFor = async (index: number): Promise<number> => {
+    const before = total(clock.waits);
+    await assert.rejects(reader.entry(index, checkpoint), failure('not-found'));
+    return total(clock.waits) - before;
+  };
+  store.damaged.set('tile/entries/000', absent);
+  store.damaged.set('tile/entries/001.p/44', absent);
+  const [first, next] = [await waitedFor(0), await waitedFor(299)];
+  assert.ok(first >= 15_000 && first < 18_000, `${first} ms`);
+  assert.equal(next, 3_000, 'once is enough for one checkpoint');
+  await log.publish(300);
+  await reader.checkpoint();
+  assert.ok((await waitedFor(299)) >= 15_000, 'a checkpoint that was read anew may be newer than a 404');
+
+  // Nothing implies a checkpoint.
+  store.damaged.set('checkpoint', absent);
+  const before = total(clock.waits);
+  await assert.rejects(reader.checkpoint(), failure('not-found'));
+  assert.equal(total(clock.waits) - before, 3_000);
+});
+
 test('an error that is not ours is thrown at once', async () => {
   const { store, checkpoint, reader } = await logOf(3);
   store.damaged.set('tile/0/000.p/3', () => {

@@ -148,6 +148,18 @@ test('a reader that has the version is told so, and one that has another gets th
   assert.equal((await ask(path, { 'if-match': tag })).status, 200);
 });
 
+test('a store that has no object of the log in its place has nothing there, and the operator is told (SERVE-2)', async (t) => {
+  const told: unknown[] = [];
+  const store: ReadableStore = {
+    url: 'test://links',
+    get: () => Promise.reject(new SteleError('corrupt', 'tile/0/000 is a symbolic link')),
+  };
+  const linked = await serve(store, (error) => told.push(error));
+  t.after(() => linked.close());
+  const { status, headers } = await ask('/tile/0/000', {}, 'GET', linked);
+  assert.deepEqual([status, headers['cache-control'], told.length], [404, 'no-store', 1]);
+});
+
 test('nothing that fails may be cached: 404, 405, 412, 416, 500 and 503 say no-store (SERVE-1)', async () => {
   const failing = (error: Error): ReadableStore => ({ url: 'mem:', get: () => Promise.reject(error) });
   const seen: unknown[] = [];
