@@ -40,6 +40,12 @@ export const ALLOW_OPEN_KEY = {
   default: false,
 } as const;
 
+export const ALLOW_EPHEMERAL = {
+  describe: 'write to folders inside a GitHub Actions workflow, where two runs can fork a log',
+  type: 'boolean',
+  default: false,
+} as const;
+
 /** `--publish.interval` and its like, one per setting of stele.yaml. */
 export const SETTING_FLAGS = Object.fromEntries(
   Object.entries(SETTINGS).map(([setting, describe]) => [

@@ -55,6 +55,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     describe: 'check every object of the log against its checkpoint',
     load: () => import('./verbs/fsck.ts'),
   },
+  doctor: {
+    line: 'doctor <log>',
+    describe: 'examine a log for what operators get wrong: headers, caches, clocks, permissions',
+    load: () => import('./verbs/doctor.ts'),
+  },
   serve: {
     line: 'serve',
     describe: "serve the log's public files over HTTP",

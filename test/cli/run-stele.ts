@@ -37,7 +37,7 @@ export interface Running {
 }
 
 export function start(args: readonly string[], { input = '', env = {}, cwd, fd3 }: RunOptions = {}): Running {
-  const clean = Object.entries(process.env).filter(([name]) => !/^(STELE|NODE)_/.test(name));
+  const clean = Object.entries(process.env).filter(([name]) => !/^(STELE|NODE|GITHUB)_/.test(name));
   const child = spawn(process.execPath, [LAUNCHER, ...args], {
     ...(cwd !== undefined && { cwd }),
     env: { ...Object.fromEntries(clean), ...env },

@@ -1,15 +1,16 @@
 import { systemClock } from '../../clock.ts';
 import { Sequencer } from '../../sequencer/index.ts';
-import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
+import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
+import { openQueue } from '../queue.ts';
 import { checkpointJson } from '../shapes.ts';
 import { defineVerb } from '../verb.ts';
-import { ONE_SHOT_ATTEMPTS, openForWriting, openQueue, sequencerSettings } from '../writing.ts';
+import { ONE_SHOT_ATTEMPTS, openForWriting, sequencerSettings } from '../writing.ts';
 
 export default defineVerb({
   positionals: {},
-  options: { dir: DIR, 'lock-wait': LOCK_WAIT, 'allow-open-key': ALLOW_OPEN_KEY },
+  options: { dir: DIR, 'lock-wait': LOCK_WAIT, 'allow-open-key': ALLOW_OPEN_KEY, 'allow-ephemeral': ALLOW_EPHEMERAL },
   examples: [
     ['freeze -C my-log', 'appends what is waiting, then ends the log and prints its last checkpoint'],
     ['freeze -C my-log > last.txt', 'keeps that checkpoint, for the note that names a successor'],
@@ -20,6 +21,7 @@ export default defineVerb({
     const log = await openForWriting(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
+      allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'freeze',
     });

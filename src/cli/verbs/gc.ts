@@ -1,6 +1,6 @@
 import { systemClock } from '../../clock.ts';
 import { collectPartials } from '../../sequencer/index.ts';
-import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
+import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
 import { parseDuration } from '../quantities.ts';
@@ -20,6 +20,7 @@ export default defineVerb({
     },
     'lock-wait': LOCK_WAIT,
     'allow-open-key': ALLOW_OPEN_KEY,
+    'allow-ephemeral': ALLOW_EPHEMERAL,
   },
   examples: [
     ['gc -C my-log', 'deletes partial tiles and bundles that full ones replaced an hour ago or earlier'],
@@ -33,6 +34,7 @@ export default defineVerb({
     const log = await openForWriting(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
+      allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'gc',
     });

@@ -1,10 +1,11 @@
 import { type Finding, recover } from '../../sequencer/index.ts';
 import { openReadableStore } from '../../store/index.ts';
-import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
+import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { NO, YES } from '../exit-codes.ts';
+import { openQueue } from '../queue.ts';
 import { defineVerb } from '../verb.ts';
-import { openForWriting, openQueue } from '../writing.ts';
+import { openForWriting } from '../writing.ts';
 
 const MEANING: Readonly<Record<Finding, string>> = {
   healthy: 'the stores belong together, and every entry and tile is what was signed',
@@ -35,6 +36,7 @@ export default defineVerb({
     },
     'lock-wait': LOCK_WAIT,
     'allow-open-key': ALLOW_OPEN_KEY,
+    'allow-ephemeral': ALLOW_EPHEMERAL,
   },
   examples: [
     ['recover -C my-log', 'says what is wrong, how that is known, and what would be written; writes nothing'],
@@ -47,6 +49,7 @@ export default defineVerb({
     const log = await openForWriting(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
+      allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'recover',
     });
