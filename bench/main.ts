@@ -11,6 +11,8 @@ import { hideBin } from 'yargs/helpers';
 import { appendCommand } from './append.ts';
 import { fsckCommand } from './fsck.ts';
 import { latencyCommand } from './latency.ts';
+import { memoryCommand } from './memory.ts';
+import { requestsCommand } from './requests.ts';
 import { treeCommand } from './tree.ts';
 import { versusTesseraCommand } from './versus-tessera.ts';
 
@@ -20,8 +22,10 @@ await yargs(hideBin(process.argv))
   .command(latencyCommand)
   .command(treeCommand)
   .command(fsckCommand)
+  .command(memoryCommand)
   .command(versusTesseraCommand)
-  .demandCommand(1, 'Which benchmark: append, latency, tree, fsck or versus-tessera?')
+  .command(requestsCommand)
+  .demandCommand(1, 'Which benchmark: append, latency, tree, fsck, memory or versus-tessera?')
   .strict()
   .version(false)
   .fail((message, error) => {

@@ -63,6 +63,17 @@ export class BusyError extends SteleError {
   }
 }
 
+/**
+ * A store refuses our credentials, or what they ask for. To a GET, a bucket that may not be listed says this of absent
+ * objects, too.
+ */
+export class DeniedError extends SteleError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('config', message, options);
+    this.name = 'DeniedError';
+  }
+}
+
 /** Whether `error` is a SteleError with one of `codes` (any code when none is given). */
 export function isSteleError(error: unknown, ...codes: ErrorCode[]): error is SteleError {
   return error instanceof SteleError && (codes.length === 0 || codes.includes(error.code));

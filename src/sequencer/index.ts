@@ -10,7 +10,6 @@
  */
 
 export { type CollectReport, type CollectRequest, collectPartials } from './collect-partials.ts';
-export { DedupCache } from './dedup-cache.ts';
 export { type LogDescription, parseDescription, readDescription } from './description.ts';
 export { type InitRequest, type InitResult, initLog } from './init.ts';
 export { learnOlder, type OlderEntries } from './older-entries.ts';

@@ -12,8 +12,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { SteleError } from '../errors.ts';
 import { equalBytes, HASH_SIZE, sha256 } from '../merkle/index.ts';
-import { loadSqlite, UnreachableError } from '../store/index.ts';
-import type { OlderEntries } from './older-entries.ts';
+import { UnreachableError } from './errors.ts';
+import { loadSqlite } from './sqlite.ts';
 
 const FORMAT = 1;
 /** Rows that are written or checked before others get their turn: some milliseconds. */
@@ -44,7 +44,8 @@ interface Opened {
   readonly about: StatementSync;
 }
 
-export class DedupCache implements OlderEntries {
+/** Serves a writer as its `OlderEntries` (src/sequencer/older-entries.ts), which see. */
+export class DedupCache {
   readonly #path: string;
   readonly #logId: Uint8Array;
   #opened: Opened;

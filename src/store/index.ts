@@ -14,6 +14,7 @@ export {
   runConformance,
   type StorePromise,
 } from './conformance.ts';
+export { DedupCache } from './dedup-cache.ts';
 export { type DirectoryOptions, openDirectory, openReadableDirectory } from './directory.ts';
 export { type DirectoryFs, nodeFs, type PathInfo, type PathKind } from './directory-fs.ts';
 export { UnreachableError } from './errors.ts';
@@ -32,9 +33,7 @@ export {
 } from './open.ts';
 export { probeStore } from './probe.ts';
 export { makeRoot } from './root.ts';
-export { DeniedError } from './s3-errors.ts';
 export { isBucketUrl } from './s3-url.ts';
-export { loadSqlite } from './sqlite.ts';
 export { type StoreObserver, sweepTemporaryFolder } from './temporaries.ts';
 export type {
   ETag,

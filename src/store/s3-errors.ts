@@ -5,20 +5,9 @@
  * was never made, says no. Everything else is unknown.
  */
 
-import { SteleError } from '../errors.ts';
+import { DeniedError, SteleError } from '../errors.ts';
 import { UnreachableError } from './errors.ts';
 import { parseRetryAfter } from './http-retry-after.ts';
-
-/**
- * The server refused our credentials, or what they ask for. To a GET, a bucket that may not be listed says this of
- * absent objects, too.
- */
-export class DeniedError extends SteleError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('config', message, options);
-    this.name = 'DeniedError';
-  }
-}
 
 /** What of the SDK's errors is used. */
 interface Answered {

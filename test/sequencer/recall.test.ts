@@ -9,7 +9,8 @@ import { after, test } from 'node:test';
 import { SteleError } from '../../src/errors.ts';
 import { MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
 import { idBytes, readSharedDescription } from '../../src/sequencer/description.ts';
-import { DedupCache, DIRECTORY_SETTINGS, type OlderEntries, Sequencer } from '../../src/sequencer/index.ts';
+import { DIRECTORY_SETTINGS, type OlderEntries, Sequencer } from '../../src/sequencer/index.ts';
+import { DedupCache } from '../../src/store/index.ts';
 import {
   audit,
   entriesFrom,

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { DedupCache } from '../../src/sequencer/dedup-cache.ts';
+import { DedupCache } from '../../src/store/index.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'stele-dedup-'));
 after(() => rm(folder, { recursive: true }));

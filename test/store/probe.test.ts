@@ -68,3 +68,29 @@ test('a bucket that cannot be reached is not called a liar', async () => {
   await assert.rejects(probeStore(store), (error) => isSteleError(error, 'outcome-unknown', 'unreachable'));
   await store.close();
 });
+
+test('answers that are lost, up to one in twenty-five, neither make an honest bucket a liar nor stop the probe', async () => {
+  const store = await openStore(stub.storeUrl('lossy/prefix'));
+  for (const skip of [0, 7, 33]) {
+    stub.reset();
+    for (let i = 0; i < 3; i++) stub.misbehave({ do: 'drop-answer', kind: 'PUT', skip: skip + 25 * i, times: 1 });
+    await probeStore(store);
+  }
+  // Of a race that is lost by all who were answered, the winner is one of those who were not.
+  stub.reset();
+  stub.misbehave({ do: 'drop-answer', kind: 'PUT', key: /create$/, times: 1 });
+  await probeStore(store);
+  assert.deepEqual(stub.keys('lossy'), []);
+  await store.close();
+});
+
+test('a liar is found out although answers are lost', async () => {
+  const store = await openStore(stub.storeUrl('lossy-liar/prefix'));
+  stub.misbehave({ do: 'ignore-conditions' });
+  for (let i = 0; i < 20; i++) stub.misbehave({ do: 'drop-answer', kind: 'PUT', skip: 25 * i, times: 1 });
+  await assert.rejects(
+    probeStore(store),
+    (error) => isSteleError(error, 'config') && /exactly one wins/.test(error.message),
+  );
+  await store.close();
+});

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
-import { isSteleError, type SteleError } from '../../src/errors.ts';
-import { DeniedError, type ObjectStore, openStore } from '../../src/store/index.ts';
+import { DeniedError, isSteleError, type SteleError } from '../../src/errors.ts';
+import { type ObjectStore, openStore } from '../../src/store/index.ts';
 import { startS3Stub } from './s3-stub/index.ts';
 
 const META = { contentType: 'application/octet-stream', cacheControl: 'no-store' };
