@@ -54,7 +54,8 @@ const schema = z.strictObject({
   /** Folders relative to stele.yaml, or URLs. */
   stores: z.strictObject({ public: z.string().min(1), private: z.string().min(1) }),
   publish: z.strictObject({ interval: duration.optional(), republish: duration.optional() }).optional(),
-  queue: z.strictObject({ poll: aboveZero(duration).optional() }).optional(),
+  /** `url`: a folder relative to stele.yaml, or a URL; `queue/` in the private store unless given. */
+  queue: z.strictObject({ url: z.string().min(1).optional(), poll: aboveZero(duration).optional() }).optional(),
   maxUnpublished: z
     .strictObject({
       entries: aboveZero(count).optional(),
@@ -87,7 +88,7 @@ export const SETTINGS = {
 
 export type Setting = keyof typeof SETTINGS;
 
-const FROM_ENVIRONMENT = ['stores.public', 'stores.private', ...Object.keys(SETTINGS)];
+const FROM_ENVIRONMENT = ['stores.public', 'stores.private', 'queue.url', ...Object.keys(SETTINGS)];
 
 export function environmentName(setting: string): string {
   return `STELE_${setting.replace(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()}`;
@@ -135,11 +136,11 @@ export function parseConfig(
     throw new SteleError('config', `${source}: ${name}: ${problem}`);
   }
   const config = { ...parsed.data, dir: resolve(dir) };
-  if (`${storeUrl(config, 'private')}/`.startsWith(`${storeUrl(config, 'public').replace(/\/$/, '')}/`)) {
-    throw new SteleError(
-      'config',
-      `${path}: stores.private: is the public store or inside it; the journal and the queue must not be public`,
-    );
+  const secret = { 'stores.private': storeUrl(config, 'private'), 'queue.url': queueUrl(config) ?? '' };
+  for (const [field, url] of Object.entries(secret)) {
+    if (!isInside(url, storeUrl(config, 'public'))) continue;
+    const why = 'is the public store or inside it; the journal and the queue must not be public';
+    throw new SteleError('config', `${path}: ${field}: ${why}`);
   }
   if (config.vkey !== undefined && !config.vkey.startsWith(`${config.origin}+`)) {
     throw new SteleError('config', `${path}: vkey: is not a key of origin ${config.origin}: ${config.vkey}`);
@@ -149,8 +150,22 @@ export function parseConfig(
 
 /** URL of one of the log's stores; a path is taken relative to the folder of stele.yaml. */
 export function storeUrl(config: Pick<LogConfig, 'dir' | 'stores'>, which: 'public' | 'private'): string {
-  const place = config.stores[which];
-  return isUrl(place) ? place : pathToFileURL(resolve(config.dir, place)).href;
+  return placeUrl(config.dir, config.stores[which]);
+}
+
+/** URL of the queue, where it is not the private store's own. */
+export function queueUrl({ dir, queue }: Pick<LogConfig, 'dir' | 'queue'>): string | undefined {
+  return queue?.url === undefined ? undefined : placeUrl(dir, queue.url);
+}
+
+function placeUrl(dir: string, place: string): string {
+  return isUrl(place) ? place : pathToFileURL(resolve(dir, place)).href;
+}
+
+/** By their spelling, for whoever mistypes. Parameters behind a `?` are no part of the place. */
+function isInside(inner: string, outer: string): boolean {
+  const pathOf = (url: string): string => `${url.replace(/[?#].*$/s, '').replace(/\/+$/, '')}/`;
+  return pathOf(inner).startsWith(pathOf(outer));
 }
 
 /** Whether a text names a store by URL. One letter before the colon is a drive, not a scheme. */

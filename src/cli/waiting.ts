@@ -8,59 +8,61 @@ import { systemClock } from '../clock.ts';
 import { BusyError, isSteleError, SteleError } from '../errors.ts';
 import { equalBytes, HASH_SIZE, hashLeaf } from '../merkle/index.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
-import { type EntryOutcome, type Receipt, waitForReceipt } from '../queue/index.ts';
+import type { EntryOutcome, Receipt, Submitter } from '../queue/index.ts';
 
 /** An item in the queue, and what is needed to know its entries again. */
 export interface Submitted {
-  readonly id: string;
+  /** As its submitter waits for it. */
+  readonly name: string;
   /** Leaf hashes of its entries, packed. */
   readonly leafHashes: Uint8Array;
 }
 
 export interface WaitOptions {
-  /** Folder of the queue. */
-  readonly queue: string;
-  readonly reader: LogReader;
+  readonly submitter: Submitter;
+  /** What proves the receipts; undefined: the receipts are believed. */
+  readonly reader: LogReader | undefined;
   /** How long no answer may come, in ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /** What is to be remembered of an item until its answer comes. */
-export function submitted(id: string, entries: readonly Uint8Array[]): Submitted {
+export function submitted(name: string, entries: readonly Uint8Array[]): Submitted {
   const leafHashes = new Uint8Array(HASH_SIZE * entries.length);
   for (const [i, entry] of entries.entries()) leafHashes.set(hashLeaf(entry), HASH_SIZE * i);
-  return { id, leafHashes };
+  return { name, leafHashes };
 }
 
 /**
- * Yields the outcomes of each item's entries, in order, each index verified. Throws `busy` when no answer comes
- * within the time, `invalid-proof` when a receipt names an index where the log has another entry.
+ * Yields the outcomes of each item's entries, in order, each index verified where there is a reader. Throws `busy` when
+ * no answer comes within the time, `invalid-proof` when a receipt names an index where the log has another entry.
  */
 export async function* awaitAnswers(
   items: readonly Submitted[],
   options: WaitOptions,
 ): AsyncGenerator<readonly EntryOutcome[]> {
+  const { reader } = options;
   let checkpoint: SignedCheckpoint | undefined;
   for (const [done, item] of items.entries()) {
     const receipt = await receiptOf(item, `${items.length - done} of ${items.length} queue items`, options);
-    if (checkpoint === undefined || checkpoint.size < receipt.treeSize) {
-      checkpoint = await options.reader.checkpoint();
+    if (reader !== undefined) {
+      if (checkpoint === undefined || checkpoint.size < receipt.treeSize) checkpoint = await reader.checkpoint();
+      await verifyReceipt(item, receipt, reader, checkpoint);
     }
-    await verifyReceipt(item, receipt, options.reader, checkpoint);
     yield receipt.outcomes;
   }
 }
 
-async function receiptOf({ id, leafHashes }: Submitted, left: string, options: WaitOptions): Promise<Receipt> {
-  const { queue, timeoutMs, signal } = options;
+async function receiptOf({ name, leafHashes }: Submitted, left: string, options: WaitOptions): Promise<Receipt> {
+  const { submitter, timeoutMs, signal } = options;
   let receipt: Receipt;
   try {
-    receipt = await waitForReceipt(queue, id, { timeoutMs, clock: systemClock, signal });
+    receipt = await submitter.waitForReceipt(name, { timeoutMs, clock: systemClock, signal });
   } catch (error) {
     if (!isSteleError(error, 'busy')) throw error;
     throw new BusyError(
-      `no answer for ${left} within ${timeoutMs / 1_000} s. They stay in the queue and will be answered as soon as anybody sequences this log: is \`stele sequence\` running?`,
+      `no answer for ${left}, which stay in the queue and are answered as soon as anybody sequences this log (\`stele sequence\`): ${error.message}`,
       error instanceof BusyError ? error.retryAfterMs : 0,
     );
   }
@@ -73,12 +75,12 @@ async function receiptOf({ id, leafHashes }: Submitted, left: string, options: W
   }
   throw new SteleError(
     'malformed',
-    `the receipt of ${id} has ${receipt.outcomes.length} outcomes for ${count} entries`,
+    `the receipt of ${name} has ${receipt.outcomes.length} outcomes for ${count} entries`,
   );
 }
 
 async function verifyReceipt(
-  { id, leafHashes }: Submitted,
+  { name, leafHashes }: Submitted,
   { outcomes }: Receipt,
   reader: LogReader,
   checkpoint: SignedCheckpoint,
@@ -100,7 +102,7 @@ async function verifyReceipt(
         if (equalBytes(leafHashes.subarray(start, start + HASH_SIZE), found)) continue;
         throw new SteleError(
           'invalid-proof',
-          `the receipt of ${id} says index ${index}, where the log has another entry`,
+          `the receipt of ${name} says index ${index}, where the log has another entry`,
         );
       }
     }

@@ -2,7 +2,6 @@
 
 import type { Stats } from 'node:fs';
 import { constants, type FileHandle, lstat, open, rm } from 'node:fs/promises';
-import type PQueue from 'p-queue';
 import { SteleError } from '../errors.ts';
 
 /** Writes a new file and flushes it; its folder is not flushed. Nothing is left behind when it fails. */
@@ -61,18 +60,6 @@ export async function readRegularFile(path: string, size: number): Promise<Uint8
   } finally {
     await file.close();
   }
-}
-
-/**
- * Does `work` for each value, within the queue's bound; the results in order. When some fail, throws the first failure
- * once all of them have ended.
- */
-export async function forAll<T, R>(queue: PQueue, values: readonly T[], work: (value: T) => Promise<R>): Promise<R[]> {
-  const results = await Promise.allSettled(values.map((value) => queue.add(() => work(value))));
-  return results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
 }
 
 /** Whether the operating system failed with one of these codes (ENOENT, EACCES …). */

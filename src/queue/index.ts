@@ -3,17 +3,21 @@
  *
  * A queue delivers every item until it is answered, in order within an item and between items of one process, and
  * answers everyone: with an index, a duplicate's first index, or the reason of a refusal. MemoryQueue is for programs
- * that sequence what they submit; the spool is a directory that any number of processes submit to. Time comes in
- * as a Clock.
+ * that sequence what they submit; the spool is a directory that any number of processes submit to; the bucket queue is the
+ * same across machines, for several sequencers, too. Time comes in as a Clock.
  */
 
+export { BUCKET_POLL_MS, BucketQueue, type BucketQueueOptions } from './bucket.ts';
+export type { BucketPlace, QueueStore } from './bucket-place.ts';
+export { readBucketReceipt, waitForBucketReceipt } from './bucket-receipts.ts';
+export { BucketSubmitter, type BucketSubmitterOptions } from './bucket-submit.ts';
 export { MemoryQueue, QUEUE_LIMITS, type QueueLimits } from './memory.ts';
 export { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
 export { FROZEN_REASON, refusalError } from './refusal.ts';
 export { openSpool, SPOOL_POLL_MS, type SpoolOptions, type SpoolQueue } from './spool.ts';
 export { createSpool } from './spool-folders.ts';
 export { readReceipt, waitForReceipt } from './spool-receipts.ts';
-export { submitToSpool } from './spool-submit.ts';
+export { openSpoolSubmitter, submitToSpool } from './spool-submit.ts';
 export {
   encodeSubmission,
   isSubmissionId,
@@ -23,4 +27,14 @@ export {
   splitEntries,
   submissionId,
 } from './submission.ts';
-export type { Accepted, Answer, EntryOutcome, QueueItem, Receipt, SubmissionQueue } from './types.ts';
+export type {
+  Accepted,
+  Answer,
+  EntryOutcome,
+  LoggedItem,
+  QueueItem,
+  Receipt,
+  ReceiptWait,
+  SubmissionQueue,
+  Submitter,
+} from './types.ts';

@@ -17,6 +17,10 @@ import type { Answer, EntryOutcome, Receipt } from './types.ts';
 /** Characters of a reason that are kept, so that a receipt of 65,536 refusals stays below 16 MiB. */
 const MAX_REASON_LENGTH = 240;
 export const MAX_RECEIPT_BYTES = 16 * 2 ** 20;
+/** How long a receipt stays, in milliseconds (DESIGN §5, "Queue items"): one hour. */
+export const RECEIPT_LIFE_MS = 3_600_000;
+/** Pause between two looks for old receipts, in milliseconds. */
+export const SWEEP_EVERY_MS = RECEIPT_LIFE_MS / 6;
 
 /** The two lines of the head, and one per entry. */
 const MAX_LINES = 2 + MAX_ITEM_ENTRIES;

@@ -1,16 +1,14 @@
 /** Sets aside what can never be an item: into `bad/`, with the reason beside it, and a receipt for whoever waits. */
 
-import { hash } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type PQueue from 'p-queue';
-import { flushFolder, forAll, hasErrno } from './files.ts';
-import { parseItemName, type SpoolFolders } from './spool-folders.ts';
+import { flushFolder, hasErrno } from './files.ts';
+import { forAll } from './for-all.ts';
+import { asideName, parseItemName, whyAside } from './item-names.ts';
+import type { SpoolFolders } from './spool-folders.ts';
 import type { BadFile } from './spool-items.ts';
 import { leaveRefusal } from './spool-receipts.ts';
-
-/** Characters that are kept of a stranger's file name: at most 180 bytes, so that more can be put around it. */
-const KEPT_NAME_LENGTH = 60;
 
 /** What a rename fails with because of what the file is or whose it is; anything else may pass. */
 const UNMOVABLE = ['EACCES', 'EPERM', 'EBUSY', 'EXDEV', 'EISDIR', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST'];
@@ -31,8 +29,7 @@ export async function setAside(io: PQueue, folders: SpoolFolders, files: readonl
 }
 
 async function explain(folders: SpoolFolders, { name, bad }: BadFile): Promise<void> {
-  const why = `${bad}\nfile: ${JSON.stringify(name)}\n`;
-  await writeFile(join(folders.bad, `${asideName(name)}.why`), why, { flush: true });
+  await writeFile(join(folders.bad, `${asideName(name)}.why`), whyAside(name, bad), { flush: true });
   const id = parseItemName(name)?.id;
   if (id !== undefined) await leaveRefusal(folders, id, `the queue set it aside: ${bad}`);
 }
@@ -47,10 +44,4 @@ async function moveAside(folders: SpoolFolders, { name }: BadFile): Promise<bool
     if (hasErrno(error, ...UNMOVABLE)) return false;
     throw error;
   }
-}
-
-/** Strangers' names may be as long as a name can be; a digest keeps them apart. */
-function asideName(name: string): string {
-  if (parseItemName(name)) return name;
-  return `${hash('sha256', name, 'hex').slice(0, 16)}-${name.slice(0, KEPT_NAME_LENGTH)}`;
 }

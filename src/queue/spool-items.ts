@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { isSteleError, SteleError } from '../errors.ts';
 import { hasErrno, readRegularFile, regularFileSize } from './files.ts';
-import { parseItemName } from './spool-folders.ts';
+import { parseItemName } from './item-names.ts';
 import { MAX_ITEM_BYTES, parseSubmission, submissionId } from './submission.ts';
 import type { QueueItem } from './types.ts';
 

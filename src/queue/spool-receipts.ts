@@ -3,14 +3,13 @@
 import { watch } from 'node:fs';
 import { link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import { BusyError, isSteleError, SteleError } from '../errors.ts';
+import { isSteleError, SteleError } from '../errors.ts';
 import { hasErrno, readRegularFile, regularFileSize, writeDurably } from './files.ts';
 import { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
+import { type ReceiptPlace, waitUntilAnswered } from './receipt-wait.ts';
 import { type SpoolFolders, spoolFolders, temporaryName } from './spool-folders.ts';
 import { isSubmissionId } from './submission.ts';
-import type { Receipt } from './types.ts';
-import { Wakeup } from './wakeup.ts';
+import type { Receipt, ReceiptWait } from './types.ts';
 
 /** How often to look where nothing tells us that a file has appeared. */
 const POLL_MS = 1_000;
@@ -36,38 +35,17 @@ export async function readReceipt(dir: string, id: string): Promise<Receipt | un
  * Waits for the receipt of an item that was submitted. Throws BusyError when there is none after `timeoutMs`
  * milliseconds, `aborted` when `signal` aborts; the item stays in the queue either way.
  */
-export async function waitForReceipt(
-  dir: string,
-  id: string,
-  options: { readonly timeoutMs: number; readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<Receipt> {
-  const { timeoutMs, clock, signal } = options;
-  const bell = new Wakeup();
-  const over = new AbortController();
-  let expired = false;
-  clock.sleep(timeoutMs, over.signal).then(() => {
-    expired = true;
-    bell.ring();
-  });
-  const unwatch = watchFolder(spoolFolders(dir).done, (name) => {
-    if (name === null || name === id) bell.ring();
-  });
-  try {
-    for (;;) {
-      bell.hush();
-      const receipt = await readReceipt(dir, id);
-      if (receipt) return receipt;
-      if (signal.aborted) throw new SteleError('aborted', `gave up waiting for item ${id}; it stays in the queue`);
-      if (expired) {
-        const what = `item ${id} was not published within ${timeoutMs} ms; it stays in the queue`;
-        throw new BusyError(`${what}. Does a sequencer run?`, POLL_MS);
-      }
-      await bell.sleep(signal, (stop) => clock.sleep(POLL_MS, stop));
-    }
-  } finally {
-    over.abort();
-    unwatch();
-  }
+export async function waitForReceipt(dir: string, id: string, options: ReceiptWait): Promise<Receipt> {
+  const place: ReceiptPlace = {
+    what: `item ${id}`,
+    look: () => readReceipt(dir, id),
+    pauseMs: () => POLL_MS,
+    listen: (ring) =>
+      watchFolder(spoolFolders(dir).done, (name) => {
+        if (name === null || name === id) ring();
+      }),
+  };
+  return waitUntilAnswered(place, options);
 }
 
 /** Leaves a receipt, in place of an older one. Its bytes are durable on return; its name is once `done/` is flushed. */

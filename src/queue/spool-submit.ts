@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import PQueue from 'p-queue';
 import { systemClock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
-import { flushFolder, forAll, writeDurably } from './files.ts';
-import { createSpool, itemNamer, type SpoolFolders, spoolFolders, temporaryName } from './spool-folders.ts';
-import { dropRefusal } from './spool-receipts.ts';
+import { flushFolder, writeDurably } from './files.ts';
+import { forAll } from './for-all.ts';
+import { itemNamer } from './item-names.ts';
+import { createSpool, PROCESS, type SpoolFolders, spoolFolders, temporaryName } from './spool-folders.ts';
+import { dropRefusal, waitForReceipt } from './spool-receipts.ts';
 import { encodeSubmission, splitEntries, submissionId } from './submission.ts';
+import type { Submitter } from './types.ts';
 
 /** Files being flushed at a time, of at most 16 MiB each. */
 const WRITES_IN_FLIGHT = 16;
@@ -16,7 +19,7 @@ const writes = new PQueue({ concurrency: WRITES_IN_FLIGHT });
 
 /** Spools that this process has found ready, or made so. */
 const ready = new Map<string, Promise<SpoolFolders>>();
-const nameItem = itemNamer(systemClock.now);
+const nameItem = itemNamer(systemClock.now, PROCESS);
 /** Ends when all earlier calls have put their items into `new/`. */
 let lastTurn: Promise<void> = Promise.resolve();
 
@@ -50,6 +53,15 @@ export async function submitToSpool(dir: string, entries: readonly Uint8Array[])
     throw new SteleError('outcome-unknown', `${what}. Submitting them again is safe`, { cause: error });
   }
   return items.map(({ id }) => ({ id }));
+}
+
+/** The spool at `dir` as any queue is seen by those who submit; the name of an item is its id. */
+export function openSpoolSubmitter(dir: string): Submitter {
+  return {
+    submit: async (entries) => (await submitToSpool(dir, entries)).map(({ id }) => id),
+    waitForReceipt: (id, options) => waitForReceipt(dir, id, options),
+    async close() {},
+  };
 }
 
 /** Writes the items below `tmp/`, all or none of them. */

@@ -2,10 +2,8 @@
 
 import { lstat, opendir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RECEIPT_LIFE_MS } from './receipt.ts';
 import type { SpoolFolders } from './spool-folders.ts';
-
-/** How long a receipt stays, in milliseconds (DESIGN §5, "Queue items"): one hour. */
-export const RECEIPT_LIFE_MS = 3_600_000;
 
 /**
  * Removes what was last written before `nowMs` less an hour. Not flushed: what comes back is swept again. What cannot

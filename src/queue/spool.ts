@@ -8,14 +8,15 @@ import { join } from 'node:path';
 import PQueue from 'p-queue';
 import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
-import { flushFolder, forAll } from './files.ts';
-import { checkAnswer } from './receipt.ts';
+import { flushFolder } from './files.ts';
+import { forAll } from './for-all.ts';
+import { checkAnswer, SWEEP_EVERY_MS } from './receipt.ts';
 import { setAside } from './spool-aside.ts';
 import { createSpool, type SpoolFolders } from './spool-folders.ts';
 import { type BadFile, type ItemFile, inspectItem, readItem, type SizedFile } from './spool-items.ts';
 import { listItems } from './spool-listing.ts';
 import { leaveReceipt, watchFolder } from './spool-receipts.ts';
-import { RECEIPT_LIFE_MS, sweep } from './spool-sweep.ts';
+import { sweep } from './spool-sweep.ts';
 import type { Answer, QueueItem, SubmissionQueue } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
@@ -28,8 +29,6 @@ const LISTED_AT_ONCE = 65_536;
 const MOST_ITEMS = 1_024;
 /** File operations in flight. Flushes want many; the thread pool's size is the real bound. */
 const IO_IN_FLIGHT = 64;
-/** Pause between two looks for old receipts, in milliseconds. */
-const SWEEP_EVERY_MS = RECEIPT_LIFE_MS / 6;
 
 export interface SpoolOptions {
   readonly clock: Clock;

@@ -1,4 +1,6 @@
-/** What the sequencer knows of a queue (DESIGN §5, "Queue items"). */
+/** What a sequencer and those who submit know of a queue (DESIGN §5, "Queue items"). */
+
+import type { Clock } from '../clock.ts';
 
 /** One submitted batch: at most 65,536 entries and 16 MiB encoded. */
 export interface QueueItem {
@@ -28,8 +30,14 @@ export interface Receipt {
   readonly treeSize: number;
 }
 
+/** What is to be known of an item when it is answered: its bytes may be forgotten as soon as they are in the log. */
+export interface LoggedItem {
+  readonly id: string;
+  readonly entries: { readonly length: number };
+}
+
 export interface Answer {
-  readonly item: QueueItem;
+  readonly item: LoggedItem;
   readonly receipt: Receipt;
 }
 
@@ -49,5 +57,28 @@ export interface SubmissionQueue {
   answer(answers: readonly Answer[]): Promise<void>;
   /** Forget what was delivered but not answered: `receive` will return it again. */
   redeliver(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReceiptWait {
+  /** How long, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Whoever submits, from outside of the sequencer's process: the same for every kind of queue. */
+export interface Submitter {
+  /**
+   * Puts the entries into the queue, as one item or, beyond the limits of an item, as several in order. Durable on
+   * return; items are taken in the order of the calls. Gives a name for each item, to wait for its receipt.
+   *
+   * Throws `limit` before anything is written for an entry above 65,535 bytes, `config` and `unreachable` when nothing
+   * was submitted, `outcome-unknown` when some of it may have been: submit all of it again, equal entries have one place
+   * in the log.
+   */
+  submit(entries: readonly Uint8Array[]): Promise<string[]>;
+  /** The receipt. Throws BusyError when there is none in time, `aborted` on abort; the item stays in the queue. */
+  waitForReceipt(name: string, options: ReceiptWait): Promise<Receipt>;
   close(): Promise<void>;
 }

@@ -45,6 +45,11 @@ test('a configuration that is wrong, unknown or contradictory is refused, naming
     ['origin: log.example/demo\nstores: { public: public }\n', /stores\.private: /],
     ['origin: log.example/demo\nstores: { public: same, private: ./same }\n', /stores\.private: is the public store/],
     ['origin: log.example/demo\nstores: { public: ., private: private }\n', /stores\.private: is the public store/],
+    [`${MINIMAL}queue: { url: public/queue }\n`, /queue\.url: is the public store or inside it/],
+    [
+      'origin: o\nstores: { public: "s3://a/log?region=x", private: "s3://a/log/p?region=x" }\n',
+      /stores\.private: is the public store or inside it/,
+    ],
     ['origin: [a\n', /stele\.yaml: /],
     ['just text', /expected settings/],
     ['', /expected settings/],

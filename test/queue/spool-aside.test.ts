@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { encodeSubmission, MAX_ITEM_BYTES, readReceipt, submissionId, submitToSpool } from '../../src/queue/index.ts';
-import { itemNamer } from '../../src/queue/spool-folders.ts';
-import { answersFor, entriesOf, MIB, namesIn, receiveAll, spoolFor, spoolPath, text } from './spool-fixture.ts';
+import { itemNamer } from '../../src/queue/item-names.ts';
+import { answersFor, entriesOf, MIB, receiveAll, text } from './queue-fixture.ts';
+import { namesIn, spoolFor, spoolPath } from './spool-fixture.ts';
 
 const nameOf = itemNamer(systemClock.now, '00000000000000ff');
 

@@ -4,7 +4,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import { relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { submitToSpool } from '../../src/queue/index.ts';
-import { answersFor, MIB, spoolFor, spoolPath, text } from './spool-fixture.ts';
+import { answersFor, MIB, text } from './queue-fixture.ts';
+import { spoolFor, spoolPath } from './spool-fixture.ts';
 
 /**
  * From now on lists what happens to the files below `dir`, in order: `flush tmp/…`, `rename tmp/… new/…`, `remove new/…`.

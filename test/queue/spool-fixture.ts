@@ -1,4 +1,4 @@
-/** Spools for tests: fresh folders, a stand-in for the sequencer, other processes that submit. */
+/** Spools for tests: fresh folders, other processes that submit. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -7,12 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
-import { type Answer, openSpool, type QueueItem, type SpoolQueue } from '../../src/queue/index.ts';
-
-export const MIB = 2 ** 20;
-
-export const text = (value: string): Uint8Array => new TextEncoder().encode(value);
-export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+import { openSpool, type SpoolQueue } from '../../src/queue/index.ts';
 
 /** A path for a spool whose parent exists; all of it goes when the test ends. */
 export async function spoolPath(t: TestContext): Promise<string> {
@@ -26,24 +21,6 @@ export async function spoolFor(t: TestContext, dir: string, clock = systemClock)
   t.after(() => queue.close());
   return queue;
 }
-
-/** Answers that give consecutive indices from `start`. */
-export function answersFor(items: readonly QueueItem[], start = 0): Answer[] {
-  let index = start;
-  return items.map((item) => {
-    const outcomes = item.entries.map(() => ({ index: index++, duplicate: false }));
-    return { item, receipt: { outcomes, treeSize: index } };
-  });
-}
-
-/** All that waits, as text, an array per item. */
-export async function receiveAll(queue: SpoolQueue): Promise<QueueItem[]> {
-  const all: QueueItem[] = [];
-  for (let items = await queue.receive(MIB); items.length > 0; items = await queue.receive(MIB)) all.push(...items);
-  return all;
-}
-
-export const entriesOf = (items: readonly QueueItem[]): string[][] => items.map(({ entries }) => entries.map(textOf));
 
 /** Names in one of the spool's folders, sorted. */
 export async function namesIn(dir: string, folder: 'tmp' | 'new' | 'done' | 'bad'): Promise<string[]> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../../src/clock.ts';
-import { itemNamer } from '../../src/queue/spool-folders.ts';
+import { itemNamer } from '../../src/queue/item-names.ts';
 import { listItems } from '../../src/queue/spool-listing.ts';
 import { spoolFor, spoolPath } from './spool-fixture.ts';
 

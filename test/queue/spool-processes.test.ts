@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { type QueueItem, submitToSpool } from '../../src/queue/index.ts';
-import { answersFor, MIB, namesIn, receiveAll, spoolFor, spoolPath, startSubmitter, textOf } from './spool-fixture.ts';
+import { answersFor, MIB, receiveAll, textOf } from './queue-fixture.ts';
+import { namesIn, spoolFor, spoolPath, startSubmitter } from './spool-fixture.ts';
 
 /** `name`, `call` and place of each entry that a submitter of the tests wrote. */
 function parse(item: QueueItem): { name: string; call: number }[] {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BusyError, isSteleError } from '../../src/errors.ts';
+import { isSteleError } from '../../src/errors.ts';
 import {
   createSpool,
   encodeSubmission,
@@ -13,7 +13,8 @@ import {
   waitForReceipt,
 } from '../../src/queue/index.ts';
 import { ManualClock } from './manual-clock.ts';
-import { answersFor, entriesOf, MIB, namesIn, receiveAll, spoolFor, spoolPath, text } from './spool-fixture.ts';
+import { answersFor, entriesOf, MIB, receiveAll, text } from './queue-fixture.ts';
+import { namesIn, spoolFor, spoolPath } from './spool-fixture.ts';
 
 const forever = new AbortController().signal;
 
@@ -38,18 +39,6 @@ test('the id of an item is the SHA-256 of the bytes it is stored as', async (t) 
   const dir = await spoolPath(t);
   const entries = [text('a'), text('b')];
   assert.deepEqual(await submitToSpool(dir, entries), [{ id: submissionId(encodeSubmission(entries)) }]);
-});
-
-test('more entries than an item takes become several items, in order', async (t) => {
-  const dir = await spoolPath(t);
-  const entries = Array.from({ length: 65_536 + 2 }, (_, i) => text(String(i)));
-  const submitted = await submitToSpool(dir, entries);
-  const items = await receiveAll(await spoolFor(t, dir));
-  assert.deepEqual(
-    items.map(({ id }) => ({ id })),
-    submitted,
-  );
-  assert.deepEqual(entriesOf(items)[1], ['65536', '65537']);
 });
 
 test('nothing to submit is nothing submitted', async (t) => {
@@ -100,25 +89,6 @@ test('whoever waits for a receipt has it as soon as it is there, without a poll'
   assert.deepEqual(await waiting, answer.receipt);
   const again = waitForReceipt(dir, submitted?.id ?? '', { timeoutMs: 0, clock: new ManualClock(), signal: forever });
   assert.deepEqual(await again, answer.receipt);
-});
-
-test('waiting for a receipt ends as busy after the given time, as aborted on abort', async (t) => {
-  const dir = await spoolPath(t);
-  const [submitted] = await submitToSpool(dir, [text('a')]);
-  const id = submitted?.id ?? '';
-  const clock = new ManualClock();
-  const tooLong = waitForReceipt(dir, id, { timeoutMs: 60_000, clock, signal: forever });
-  const stop = new AbortController();
-  const aborted = waitForReceipt(dir, id, { timeoutMs: 120_000, clock, signal: stop.signal });
-  const ends = [
-    assert.rejects(tooLong, (error) => error instanceof BusyError && /stays in the queue/.test(error.message)),
-    assert.rejects(aborted, (error) => isSteleError(error, 'aborted')),
-  ];
-  clock.advance(60_000);
-  await ends[0];
-  stop.abort();
-  await ends[1];
-  assert.equal((await namesIn(dir, 'new')).length, 1);
 });
 
 test('an id that is not one never becomes part of a path, and a receipt that is not one is refused', async (t) => {

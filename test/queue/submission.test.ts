@@ -14,7 +14,7 @@ import {
   splitEntries,
   submissionId,
 } from '../../src/queue/index.ts';
-import { parseItemName } from '../../src/queue/spool-folders.ts';
+import { parseItemName } from '../../src/queue/item-names.ts';
 import { bytesOf, vectors } from './vectors.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);

@@ -1,21 +1,33 @@
-import { stat } from 'node:fs/promises';
+import type { LogReader } from '../../client/index.ts';
 import { SteleError } from '../../errors.ts';
-import { submitToSpool } from '../../queue/index.ts';
-import { MAX_ENTRY_SIZE } from '../../tiles/index.ts';
-import { DIR, parseSeconds } from '../arguments.ts';
-import { type LogConfig, loadConfig } from '../config.ts';
+import { ALLOW_EPHEMERAL, DIR, parseSeconds, VKEY } from '../arguments.ts';
+import { loadConfig } from '../config.ts';
+import { refuseEphemeral } from '../ephemeral.ts';
 import { type ExitStatus, NO, YES } from '../exit-codes.ts';
-import { readInput, readStream } from '../files.ts';
+import { readStream } from '../files.ts';
 import { splitLines } from '../lines.ts';
-import { openConfiguredLog } from '../reading.ts';
+import { openSubmitter, parseQueuePlace, type QueuePlace, queuePlace } from '../queue.ts';
+import { openConfiguredLog, openLog } from '../reading.ts';
 import { listenForStop } from '../stopping.ts';
+import { filesAsEntries, submitAll } from '../submitting.ts';
 import { type Context, defineVerb } from '../verb.ts';
-import { awaitAnswers, type Submitted, submitted } from '../waiting.ts';
-import { queueFolder } from '../writing.ts';
+import { awaitAnswers, type Submitted, type WaitOptions } from '../waiting.ts';
 
-/** An item is submitted when it has this many entries or bytes: half of what one may have, for one flush each. */
-const ITEM_ENTRIES = 32_768;
-const ITEM_BYTES = 8 * 2 ** 20;
+/** Where to submit, and what proves that it was logged. */
+interface Target {
+  readonly place: QueuePlace;
+  /** Undefined: nobody waits, or the submitter has no access to the log. */
+  readonly reader: LogReader | undefined;
+}
+
+interface TargetArguments {
+  readonly dir: string;
+  readonly queue: string | undefined;
+  readonly log: string | undefined;
+  readonly vkey: string | undefined;
+  readonly wait: boolean;
+  readonly 'allow-ephemeral': boolean;
+}
 
 export default defineVerb({
   positionals: {
@@ -28,112 +40,90 @@ export default defineVerb({
   },
   options: {
     dir: DIR,
+    queue: {
+      describe: 'submit to this queue (s3:, minio: or a folder) instead: no folder of a log, no key is needed',
+      type: 'string',
+      requiresArg: true,
+    },
     lines: { describe: 'one entry per line of this file; `-` for standard input', type: 'string', requiresArg: true },
     wait: {
       describe: 'wait until all are published, verify that, and print their indices',
       type: 'boolean',
       default: false,
     },
+    log: { describe: 'with --queue and --wait: the log to verify that in', type: 'string', requiresArg: true },
+    vkey: VKEY,
     timeout: {
       describe: 'with --wait: give up after this long without an answer',
       type: 'string',
       default: '60s',
       requiresArg: true,
     },
+    'allow-ephemeral': ALLOW_EPHEMERAL,
   },
   examples: [
     ['add -C my-log release.json', 'one file, one entry; prints the name of the queue item'],
     ['add -C my-log --lines names.txt --wait', 'every line an entry; prints their indices when they are published'],
     ['add -C my-log --lines - < names.txt', 'from standard input'],
+    [
+      'add --queue s3://demo-private/log/queue release.json',
+      'from a machine that may write to the queue, nothing else',
+    ],
+    [
+      'add --queue s3://demo-private/log/queue --wait --log https://log.example/demo --vkey "$KEY" release.json',
+      'the same, verified in the public log',
+    ],
   ],
-  async run({ dir, files, lines, wait, timeout }, context) {
+  async run(args, context) {
+    const { files, lines, wait, timeout } = args;
     if ((lines === undefined) === (files.length === 0)) {
       throw new SteleError('config', 'give either files or --lines FILE; see `stele add --help`');
     }
     const timeoutMs = parseSeconds('--timeout', timeout);
-    const config = await loadConfig(dir, context.environment);
-    const entries = lines === undefined ? filesAsEntries(files, context) : splitLines(readStream(lines, context.stdin));
-    const items = await submitAll(config, entries, context);
-    if (!wait) {
-      const ids = items.map(({ id }) => id);
-      context.output.result(ids.map((id) => `${id}\n`).join(''), ids);
+    const { output, stdin } = context;
+    const { place, reader } = await targetOf(args, context);
+    const entries = lines === undefined ? filesAsEntries(files, stdin) : splitLines(readStream(lines, stdin));
+    const submitter = await openSubmitter(place);
+    try {
+      const items = await submitAll(submitter, entries, output);
+      if (wait) return await printIndices(items, { submitter, reader, timeoutMs }, context);
+      const names = items.map(({ name }) => name);
+      output.result(names.map((name) => `${name}\n`).join(''), names);
       return YES;
+    } finally {
+      await submitter.close();
     }
-    return printIndices(config, items, timeoutMs, context);
   },
 });
 
-/** Submits entries as they come, in items of a bounded size; what was submitted stays so if a later entry is bad. */
-async function submitAll(
-  config: LogConfig,
-  runs: AsyncIterable<Uint8Array[]>,
-  { output }: Context,
-): Promise<Submitted[]> {
-  const queue = queueFolder(config);
-  const items: Submitted[] = [];
-  let pending: Uint8Array[] = [];
-  let bytes = 0;
-  let count = 0;
-  const submit = async (): Promise<void> => {
-    if (pending.length === 0) return;
-    // Within the limits of one item, so there is one.
-    for (const { id } of await submitToSpool(queue, pending)) items.push(submitted(id, pending));
-    count += pending.length;
-    pending = [];
-    bytes = 0;
-    output.progress(`${count} entries submitted`);
-  };
-  try {
-    for await (const run of runs) {
-      for (const entry of run) {
-        pending.push(entry);
-        bytes += entry.length;
-        if (pending.length >= ITEM_ENTRIES || bytes >= ITEM_BYTES) await submit();
-      }
-    }
-    await submit();
-  } catch (error) {
-    if (count > 0) output.note(`the first ${count} entries were submitted before this`);
-    throw error;
+/** What is wrong with any of it shows before something is submitted. */
+async function targetOf(args: TargetArguments, { environment }: Context): Promise<Target> {
+  const { dir, queue, log, vkey, wait } = args;
+  if ((log !== undefined || vkey !== undefined) && (queue === undefined || !wait || log === undefined)) {
+    throw new SteleError('config', '--log and --vkey go with --queue and --wait; see `stele add --help`');
   }
-  return items;
-}
-
-async function* filesAsEntries(files: readonly string[], { stdin }: Context): AsyncGenerator<Uint8Array[]> {
-  // Looked at before anything is submitted: a misspelt name should not leave half of the files behind.
-  for (const file of files) {
-    if (file !== '-') await checkEntryFile(file);
+  if (queue !== undefined) {
+    const reader = log === undefined ? undefined : (await openLog(log, vkey, environment)).reader;
+    return { place: parseQueuePlace(queue), reader };
   }
-  for (const file of files) yield [await readInput(file, stdin, MAX_ENTRY_SIZE)];
-}
-
-async function checkEntryFile(file: string): Promise<void> {
-  const found = await stat(file).catch((cause: Error) => {
-    throw new SteleError('config', `cannot read ${file}: ${cause.message}`, { cause });
-  });
-  if (found.isDirectory())
-    throw new SteleError('config', `${file} is a folder: an entry is a file, or a line of --lines FILE`);
-  if (found.size > MAX_ENTRY_SIZE) {
-    throw new SteleError('limit', `${file} has ${found.size} bytes, an entry at most ${MAX_ENTRY_SIZE}`);
+  const config = await loadConfig(dir, environment);
+  const place = queuePlace(config);
+  if (place.kind === 'folder') {
+    refuseEphemeral(config, { environment, allowEphemeral: args['allow-ephemeral'] }, ['private']);
   }
+  const reader = wait ? (await openConfiguredLog(config, undefined, environment)).reader : undefined;
+  return { place, reader };
 }
 
 async function printIndices(
-  config: LogConfig,
   items: readonly Submitted[],
-  timeoutMs: number,
-  { output, environment }: Context,
+  options: Omit<WaitOptions, 'signal'>,
+  { output }: Context,
 ): Promise<ExitStatus> {
-  const { reader } = await openConfiguredLog(config, undefined, environment);
   using stop = listenForStop();
   const all: (number | null)[] = [];
   let refusals = 0;
-  for await (const outcomes of awaitAnswers(items, {
-    queue: queueFolder(config),
-    reader,
-    timeoutMs,
-    signal: stop.signal,
-  })) {
+  for await (const outcomes of awaitAnswers(items, { ...options, signal: stop.signal })) {
     for (const outcome of outcomes) {
       if ('refused' in outcome) {
         refusals += 1;
@@ -145,5 +135,8 @@ async function printIndices(
       output.result(outcomes.map((outcome) => ('refused' in outcome ? '' : `${outcome.index}\n`)).join(''), null);
   }
   if (output.json) output.result('', all);
+  if (options.reader === undefined) {
+    output.note('not verified, only what the queue says: give --log and --vkey to see it proven in the public log');
+  }
   return refusals === 0 ? YES : NO;
 }

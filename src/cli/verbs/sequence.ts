@@ -1,12 +1,13 @@
 import { systemClock } from '../../clock.ts';
 import { type Publication, Sequencer } from '../../sequencer/index.ts';
-import { ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../arguments.ts';
+import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
+import { openQueue } from '../queue.ts';
 import { listenForStop } from '../stopping.ts';
 import { defineVerb } from '../verb.ts';
-import { ONE_SHOT_ATTEMPTS, openForWriting, openQueue, sequencerSettings } from '../writing.ts';
+import { ONE_SHOT_ATTEMPTS, openForWriting, sequencerSettings } from '../writing.ts';
 
 /** Least time between two status lines of a service, in ms. */
 const STATUS_MS = 1_000;
@@ -18,6 +19,7 @@ export default defineVerb({
     once: { describe: 'append and publish what is waiting, then exit: for cron', type: 'boolean', default: false },
     'lock-wait': LOCK_WAIT,
     'allow-open-key': ALLOW_OPEN_KEY,
+    'allow-ephemeral': ALLOW_EPHEMERAL,
     ...SETTING_FLAGS,
   },
   examples: [
@@ -32,6 +34,7 @@ export default defineVerb({
     const log = await openForWriting(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
+      allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'sequence',
     });

@@ -1,0 +1,232 @@
+/**
+ * The queue in a bucket: submitters put objects below `new/`; a sequencer takes them from there, and leaves a receipt in
+ * `done/` before it removes the object. Several sequencers may serve one queue: each is given every item, the log takes
+ * an entry once, and who answers first, answers for all.
+ */
+
+import PQueue from 'p-queue';
+import type { Clock } from '../clock.ts';
+import { isSteleError, SteleError } from '../errors.ts';
+import { setAsideInBucket } from './bucket-aside.ts';
+import { type BadObject, type FetchedItem, fetchItem, tooLong } from './bucket-items.ts';
+import { BucketListing, type WaitingItem } from './bucket-listing.ts';
+import { type BucketPlace, keyIn, placeName, QUEUE_HEADERS } from './bucket-place.ts';
+import { sweepReceipts } from './bucket-sweep.ts';
+import { forAll } from './for-all.ts';
+import { checkAnswer, encodeReceipt, SWEEP_EVERY_MS } from './receipt.ts';
+import type { Answer, QueueItem, SubmissionQueue } from './types.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** `queue.poll` on a bucket (DESIGN §5, "Cadence"), in milliseconds: a month of it is half a million requests. */
+export const BUCKET_POLL_MS = 5_000;
+
+/** Names held of a backlog of any length: about 10 MB of them. */
+const LISTED_AT_ONCE = 65_536;
+/** Items given out at a time, so that the first of many small ones do not wait for the last to be fetched. */
+const MOST_ITEMS = 256;
+/** Requests in flight. */
+const IO_IN_FLIGHT = 32;
+
+export interface BucketQueueOptions {
+  readonly clock: Clock;
+  /** Milliseconds between looks into the bucket; BUCKET_POLL_MS when not given. */
+  readonly pollMs?: number | undefined;
+  /** Begins to call `ring` when something may have come, as a hint; the result ends that. */
+  readonly listen?: ((ring: () => void) => () => void) | undefined;
+}
+
+export class BucketQueue implements SubmissionQueue {
+  readonly #place: BucketPlace;
+  readonly #options: BucketQueueOptions;
+  readonly #io = new PQueue({ concurrency: IO_IN_FLIGHT });
+  readonly #sweeps = new PQueue({ concurrency: IO_IN_FLIGHT });
+  readonly #bell = new Wakeup();
+  readonly #listing: BucketListing;
+  readonly #stopListening: (() => void) | undefined;
+  readonly #closing = new AbortController();
+  /** What waits, in order; before `#next` it is done with. */
+  #listed: readonly WaitingItem[] = [];
+  #next = 0;
+  /** The list held all there was, and nobody has rung since: at its end the queue is empty without another request. */
+  #listedAll = false;
+  /**
+   * Names that are not to be listed again: of delivered items, and of objects that are too long (each of which costs
+   * whoever put it 16 MiB of bucket, us a name).
+   */
+  readonly #taken = new Set<string>();
+  /** Names of each delivered item. Several when equal bytes wait more than once: each has a receipt of its own. */
+  readonly #delivered = new Map<string, string[]>();
+  /** Counts redeliveries: what was begun before one is not to be kept. */
+  #round = 0;
+  #sweptMs: number | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+
+  /** The store is closed with the queue. */
+  constructor(place: BucketPlace, options: BucketQueueOptions) {
+    this.#place = place;
+    this.#options = options;
+    this.#listing = new BucketListing(place);
+    this.#stopListening = options.listen?.(() => {
+      this.#listedAll = false;
+      this.#bell.ring();
+    });
+  }
+
+  /**
+   * As SubmissionQueue has it, and sparing with requests: when all of a listing has been given out, the next call says
+   * that there is nothing, without asking again. So one listing serves a whole poll interval.
+   */
+  async receive(maxBytes: number): Promise<QueueItem[]> {
+    try {
+      for (;;) {
+        const round = this.#round;
+        if (this.#next === this.#listed.length) {
+          if (this.#listedAll) {
+            this.#listedAll = false;
+            return [];
+          }
+          const listed = await this.#list();
+          if (round !== this.#round) continue;
+          this.#listed = listed;
+          this.#next = 0;
+        }
+        const { looked, sized, bad } = this.#look(maxBytes);
+        const fetched = await forAll(this.#io, sized, (listed) => fetchItem(this.#place, listed));
+        const unusable = [...bad, ...fetched.filter((object) => object !== undefined && 'bad' in object)];
+        await setAsideInBucket(this.#io, this.#place, unusable);
+        if (round !== this.#round) continue;
+        // From here nothing can fail: what is marked as delivered is returned.
+        this.#next += looked;
+        for (const { name } of bad) this.#taken.add(name);
+        const items = this.#deliver(fetched.filter((object) => object !== undefined && 'item' in object));
+        if (items.length > 0) return items;
+      }
+    } catch (error) {
+      throw this.#failure('the queue cannot be read', error);
+    }
+  }
+
+  async wait(signal: AbortSignal): Promise<void> {
+    if (this.#next < this.#listed.length) return;
+    const { clock, pollMs = BUCKET_POLL_MS } = this.#options;
+    await this.#bell.sleep(signal, (stop) => clock.sleep(pollMs, stop));
+    this.#listedAll = false;
+  }
+
+  async answer(answers: readonly Answer[]): Promise<void> {
+    if (answers.length === 0) return;
+    answers.forEach(checkAnswer);
+    // Equal bytes that come from now on are another delivery, with an answer of their own.
+    const leaving = answers.map(({ item, receipt }) => ({
+      id: item.id,
+      receipt,
+      names: this.#delivered.get(item.id) ?? [],
+    }));
+    for (const { id } of leaving) this.#delivered.delete(id);
+    const round = this.#round;
+    try {
+      await forAll(
+        this.#io,
+        leaving.flatMap(({ names, receipt }) => names.map((name) => ({ name, receipt }))),
+        async ({ name, receipt }) => {
+          // A receipt that is there already is about this very item, from another sequencer or from before a crash,
+          // and stays true. Only then may the item go: a crash in between delivers it again.
+          const key = keyIn(this.#place, 'done', name);
+          await this.#place.store.create(key, encodeReceipt(receipt), QUEUE_HEADERS);
+          await this.#place.store.delete(keyIn(this.#place, 'new', name));
+        },
+      );
+    } catch (error) {
+      // As it was, so that it can be tried again.
+      if (round === this.#round) for (const { id, names } of leaving) for (const name of names) this.#attach(id, name);
+      throw this.#failure('the queue cannot be answered', error);
+    }
+    const names = leaving.flatMap((left) => left.names);
+    for (const name of names) this.#taken.delete(name);
+    this.#sweepIfDue(names.at(-1));
+  }
+
+  async redeliver(): Promise<void> {
+    this.#round += 1;
+    this.#listed = [];
+    this.#next = 0;
+    this.#listedAll = false;
+    this.#taken.clear();
+    this.#delivered.clear();
+    this.#bell.ring();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#stopListening?.();
+    this.#bell.ring();
+    await this.#sweeping;
+    await this.#place.store.close();
+  }
+
+  async #list(): Promise<WaitingItem[]> {
+    this.#bell.hush();
+    // Before anything is asked: who rings meanwhile may be about something that the listing has passed already.
+    this.#listedAll = true;
+    try {
+      const listed = await this.#listing.list(this.#taken, LISTED_AT_ONCE);
+      if (listed.length === LISTED_AT_ONCE) this.#listedAll = false;
+      return listed;
+    } catch (error) {
+      this.#listedAll = false;
+      throw error;
+    }
+  }
+
+  /** The next of the list that are about `maxBytes` long together, and how many names they came from. */
+  #look(maxBytes: number): { looked: number; sized: WaitingItem[]; bad: BadObject[] } {
+    const sized: WaitingItem[] = [];
+    const bad: BadObject[] = [];
+    let bytes = 0;
+    for (const listed of this.#listed.slice(this.#next, this.#next + MOST_ITEMS)) {
+      const long = tooLong(listed);
+      if (long) bad.push(long);
+      else if (sized.length > 0 && bytes + listed.size > maxBytes) break;
+      else {
+        sized.push(listed);
+        bytes += listed.size;
+      }
+    }
+    return { looked: sized.length + bad.length, sized, bad };
+  }
+
+  /** Marks the items as delivered. Bytes that are with the sequencer already are not delivered a second time. */
+  #deliver(fetched: readonly FetchedItem[]): QueueItem[] {
+    const items: QueueItem[] = [];
+    for (const { name, item } of fetched) {
+      this.#taken.add(name);
+      if (!this.#delivered.has(item.id)) items.push(item);
+      this.#attach(item.id, name);
+    }
+    return items;
+  }
+
+  #attach(id: string, name: string): void {
+    const names = this.#delivered.get(id);
+    if (names) names.push(name);
+    else this.#delivered.set(id, [name]);
+  }
+
+  /** In the background, where nothing but `close` waits for it; and only by who has answered, so that idling is free. */
+  #sweepIfDue(justWritten: string | undefined): void {
+    const now = this.#options.clock.now();
+    if (justWritten === undefined) return;
+    if (this.#sweptMs !== undefined && Math.abs(now - this.#sweptMs) < SWEEP_EVERY_MS) return;
+    this.#sweptMs = now;
+    this.#sweeping = this.#sweeping
+      .then(() => sweepReceipts(this.#sweeps, this.#place, justWritten, this.#closing.signal))
+      .catch(() => {});
+  }
+
+  /** What a bucket refuses stays refused (`config`); anything else may pass, and nothing of it does harm twice. */
+  #failure(what: string, error: unknown): SteleError {
+    if (isSteleError(error, 'config')) return error;
+    const why = error instanceof Error ? error.message : String(error);
+    return new SteleError('unreachable', `${what}: ${placeName(this.#place)}: ${why}`, { cause: error });
+  }
+}
