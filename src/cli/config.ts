@@ -37,6 +37,11 @@ const duration = quantity(parseDuration);
 const byteCount = quantity(parseByteCount);
 const count = quantity(parseCount);
 
+/** YAML 1.2 reads `on` and `off` as text. */
+const onOrOff = z
+  .union([z.boolean(), z.enum(['on', 'off', 'true', 'false'])], 'expected on or off')
+  .transform((value) => value === true || value === 'on' || value === 'true');
+
 /** For what would mean never, or without rest, at 0. */
 function aboveZero(value: typeof count) {
   return value.refine((amount) => amount > 0, 'expected more than 0');
@@ -64,7 +69,8 @@ const schema = z.strictObject({
     })
     .optional(),
   batch: z.strictObject({ entries: aboveZero(count).optional(), bytes: aboveZero(byteCount).optional() }).optional(),
-  dedup: z.strictObject({ window: count.optional() }).optional(),
+  /** `cache`: older entries than those of the window are recognised, by means of a file in `cache/` (on unless given). */
+  dedup: z.strictObject({ window: count.optional(), cache: onOrOff.optional() }).optional(),
 });
 
 /** A log's configuration. Times are in ms; a setting that is absent is its store's default. */
@@ -83,7 +89,8 @@ export const SETTINGS = {
   'maxUnpublished.age': 'the same in time, such as 60s',
   'batch.entries': 'most entries of one commit',
   'batch.bytes': 'most bytes of one commit',
-  'dedup.window': 'how many of the latest entries are recognised when submitted again',
+  'dedup.window': 'how many of the latest entries are recognised when submitted again, out of memory',
+  'dedup.cache': 'on or off: recognise all older ones too, by a file in cache/ that may be deleted at any time',
 } as const;
 
 export type Setting = keyof typeof SETTINGS;

@@ -80,6 +80,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     describe: 'delete partial tiles that a full tile has replaced',
     load: () => import('./verbs/gc.ts'),
   },
+  'rebuild-cache': {
+    line: 'rebuild-cache',
+    describe: 'learn again, from the log, which entries it has',
+    load: () => import('./verbs/rebuild-cache.ts'),
+  },
   key: {
     line: 'key <action>',
     describe: 'generate a signer key, or show the verifier key',

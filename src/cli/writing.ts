@@ -7,6 +7,7 @@ import { openWriterStores, type WriterStores } from '../store/index.ts';
 import { type LogConfig, storeUrl } from './config.ts';
 import { type EphemeralOptions, refuseEphemeral } from './ephemeral.ts';
 import { loadLogSigner } from './key-file.ts';
+import { probeDaily } from './local-cache.ts';
 
 /** Tries of one store operation by a verb that someone waits for; a service goes on for ever. */
 export const ONE_SHOT_ATTEMPTS = 5;
@@ -17,6 +18,8 @@ export interface WriterOptions extends EphemeralOptions {
   readonly lockWaitMs: number;
   /** What the next writer is told that this process does. */
   readonly verb: string;
+  /** Ends soon and comes again, as from cron: buckets are probed once a day. */
+  readonly oneShot?: boolean;
 }
 
 export interface WritableLog extends WriterStores {
@@ -33,7 +36,11 @@ export async function openForWriting(config: LogConfig, options: WriterOptions):
   refuseEphemeral(config, options);
   const signer = await loadLogSigner(config, options);
   const urls = { publicStore: storeUrl(config, 'public'), privateStore: storeUrl(config, 'private') };
-  const stores = await openWriterStores(urls, { waitMs: options.lockWaitMs, holder: options.verb });
+  const stores = await openWriterStores(urls, {
+    waitMs: options.lockWaitMs,
+    holder: options.verb,
+    ...(options.oneShot === true && { probe: probeDaily(config) }),
+  });
   const verifier = parseVerifierKey(signer.verifierKey);
   return { ...stores, signer, verifier, random: (length) => randomBytes(length) };
 }

@@ -12,9 +12,10 @@
 export { type CollectReport, type CollectRequest, collectPartials } from './collect-partials.ts';
 export { type LogDescription, parseDescription, readDescription } from './description.ts';
 export { type InitRequest, type InitResult, initLog } from './init.ts';
-export { learnOlder, type OlderEntries } from './older-entries.ts';
+export type { OlderEntries } from './older-entries.ts';
 export type { Cosign } from './publish.ts';
 export type { Publication } from './publisher.ts';
+export { relearn } from './recall.ts';
 export { type RecoverRequest, type Recovery, recover } from './recover.ts';
 export type { Finding } from './recover-plan.ts';
 export { type RunReport, Sequencer, type SequencerDependencies, type SequencerEvents } from './sequencer.ts';

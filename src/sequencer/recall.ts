@@ -3,11 +3,13 @@
  * there is never a gap. Without older entries all of this does nothing, and what left the window is not recognised.
  */
 
+import type { Verifier } from '../note/index.ts';
 import type { ReadableStore } from '../store/index.ts';
 import { edgeTiles, TileEdge } from '../tiles/index.ts';
+import { requireCheckpoint } from './checkpoints.ts';
 import { findOlder, learnOlder, Misled, type OlderEntries } from './older-entries.ts';
 import type { LogState } from './state.ts';
-import { VerifiedTiles } from './verified-tiles.ts';
+import { readEdge, VerifiedTiles } from './verified-tiles.ts';
 
 const NONE: ReadonlyMap<number, number> = new Map();
 
@@ -74,6 +76,23 @@ export class Recall {
     const { size } = published.checkpoint;
     return new VerifiedTiles(this.#publicStore, size, copyOf(edge, size));
   }
+}
+
+/**
+ * Makes `older` anew from the published log, of which it then knows every entry; its size. Throws as loading does.
+ * `onProgress` is told how many of how many entries are known.
+ */
+export async function relearn(
+  older: OlderEntries,
+  publicStore: ReadableStore,
+  verifier: Verifier,
+  onProgress: (covered: number, size: number) => void = () => {},
+): Promise<number> {
+  const { size, root } = (await requireCheckpoint(publicStore, verifier)).checkpoint;
+  const tiles = new VerifiedTiles(publicStore, size, await readEdge(publicStore, size, root));
+  older.forget();
+  await learnOlder(older, size, tiles, (covered) => onProgress(covered, size));
+  return size;
 }
 
 function copyOf(edge: TileEdge, size: number): TileEdge {

@@ -104,7 +104,6 @@ export class DedupCache {
   }
 
   forget(): void {
-    this.#life += 1;
     this.close();
     removeFile(this.#path);
     [this.#opened, this.#about] = openFile(this.#path, this.#logId);
@@ -138,6 +137,7 @@ export class DedupCache {
   }
 
   close(): void {
+    this.#life += 1; // a check that is under way has nothing more to say
     try {
       this.#opened.db.close();
     } catch {

@@ -3,6 +3,7 @@ import { type Publication, Sequencer } from '../../sequencer/index.ts';
 import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
+import { openDedupCache } from '../local-cache.ts';
 import type { Output } from '../output.ts';
 import { openQueue } from '../queue.ts';
 import { listenForStop } from '../stopping.ts';
@@ -37,24 +38,30 @@ export default defineVerb({
       allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'sequence',
+      oneShot: args.once,
     });
     try {
       const queue = await openQueue(config);
+      const older = await openDedupCache(config, log.publicStore);
       try {
         const sequencer = await Sequencer.open({
           ...log,
           queue,
+          ...(older && { older }),
           clock: systemClock,
           settings: sequencerSettings(config, args.once ? ONE_SHOT_ATTEMPTS : Number.POSITIVE_INFINITY),
           onPublished: args.once ? () => {} : statusLines(output),
           onRetry: (what, error, attempt) => output.note(`${what} failed (${attempt}), trying again: ${error.message}`),
         });
         output.note(`sequencing ${config.origin} from size ${sequencer.published.size}`);
+        if (!args.once)
+          void older?.check().then((good) => good || output.note('the dedup cache was damaged: it is made anew'));
         const report = args.once ? await sequencer.drain() : await sequencer.run(stop.signal);
         const { size, appended, duplicates, refused } = report;
         output.note(`stopped at size ${size}: ${appended} appended, ${duplicates} duplicates, ${refused} refused`);
         output.result('', { size, appended, duplicates, refused });
       } finally {
+        older?.close();
         await queue.close();
       }
     } finally {

@@ -1,0 +1,47 @@
+/**
+ * `cache/` beside stele.yaml: what this machine knows and can learn again. It may be deleted at any time, need not be
+ * backed up, and is never believed: the dedup cache is held against the log, a bucket is probed again after a day.
+ */
+
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../clock.ts';
+import { SteleError } from '../errors.ts';
+import { readDescription } from '../sequencer/index.ts';
+import { DedupCache, type ObjectStore, probeStore, type ReadableStore } from '../store/index.ts';
+import type { LogConfig } from './config.ts';
+
+/** How long a passed probe counts for one-shots. Seventy requests a minute would cost more than the log. */
+const PROBED_FOR_MS = 24 * 3_600_000;
+
+/** The cache of older entries, or undefined where `dedup.cache` is off. Throws `config`. */
+export async function openDedupCache(config: LogConfig, publicStore: ReadableStore): Promise<DedupCache | undefined> {
+  if (config.dedup?.cache === false) return undefined;
+  const description = await readDescription(publicStore);
+  if (description === undefined) throw new SteleError('config', `${publicStore.url} has no log.json: there is no log`);
+  return DedupCache.open(join(config.dir, 'cache', 'dedup.sqlite'), Buffer.from(description.id, 'hex'));
+}
+
+/** Probes a bucket unless this machine did so within a day. */
+export function probeDaily(config: LogConfig): (store: ObjectStore) => Promise<void> {
+  const path = join(config.dir, 'cache', 'probed.json');
+  return async (store) => {
+    const probed = await readTimes(path);
+    const ageMs = systemClock.now() - (probed[store.url] ?? 0);
+    if (ageMs >= 0 && ageMs < PROBED_FOR_MS) return;
+    await probeStore(store);
+    await mkdir(join(config.dir, 'cache'), { recursive: true });
+    await writeFile(path, `${JSON.stringify({ ...probed, [store.url]: systemClock.now() })}\n`);
+  };
+}
+
+/** When each store passed, in ms since 1970. What cannot be read is forgotten. */
+async function readTimes(path: string): Promise<Readonly<Record<string, number>>> {
+  try {
+    const times: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const entries = Object.entries(times ?? {}).filter(([, time]) => Number.isFinite(time));
+    return Object.fromEntries(entries);
+  } catch {
+    return {};
+  }
+}
