@@ -78,8 +78,11 @@ test('flags win over the environment, that wins over the file', () => {
 test('every setting can come from the environment and from a flag, also where its section is not in the file', () => {
   assert.equal(environmentName('maxUnpublished.entries'), 'STELE_MAX_UNPUBLISHED_ENTRIES');
   for (const setting of Object.keys(SETTINGS)) {
-    const value = /entries|bytes|window/.test(setting) ? '70000' : '7s';
-    const expected = value === '7s' ? 7_000 : 70_000;
+    const [value, expected] = setting.endsWith('cache')
+      ? ['off', false]
+      : /entries|bytes|window/.test(setting)
+        ? ['70000', 70_000]
+        : ['7s', 7_000];
     const [section = '', field = ''] = setting.split('.');
     for (const config of [
       parse(MINIMAL, { [environmentName(setting)]: value }),

@@ -10,7 +10,10 @@ import { defineVerb } from '../verb.ts';
 export default defineVerb({
   positionals: {},
   options: { dir: DIR },
-  examples: [['rebuild-cache -C my-log', 'after the cache was deleted or doubted; a sequencer may run meanwhile']],
+  examples: [
+    ['rebuild-cache -C my-log', 'after the cache was doubted, or copied from elsewhere; a sequencer may run meanwhile'],
+    ['rebuild-cache -C my-log --json', 'prints how many entries it knows'],
+  ],
   async run(args, { output, environment }) {
     const config = await loadConfig(args.dir, environment);
     const { store, verifier } = await openConfiguredLog(config, undefined, environment);
