@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { LogReader } from '../../src/client/index.ts';
 import { SteleError } from '../../src/errors.ts';
+import { hashLeaf, verifyInclusion } from '../../src/merkle/index.ts';
 import { openCheckpoint, type SignedCheckpoint, type Signer } from '../../src/note/index.ts';
 import { MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
 import { collectPartials, DIRECTORY_SETTINGS, Sequencer } from '../../src/sequencer/index.ts';
@@ -294,6 +296,25 @@ test('everything that a checkpoint needs can be fetched before it is visible; on
   assert.equal(new Set(logged).size, logged.length, 'nothing is there twice');
 });
 
+test('a reader that holds the checkpoint before, while partials are collected, falls back to full objects (RACE-9)', async () => {
+  const log = await newLog();
+  const writer = await openWriter(log);
+  await writer.add(entriesFrom(0, 200));
+  const reader = new LogReader(log.publicStore, verifier);
+  const held = await reader.checkpoint();
+  await writer.add(entriesFrom(200, 400));
+  const clock = virtualClock();
+  clock.advance(1e12);
+  const { deleted } = await collectPartials({ publicStore: log.publicStore, verifier, clock, graceMs: 0 });
+  assert.ok(deleted > 0);
+  const read: string[] = [];
+  for await (const { entry } of reader.entries(0, held.size, held)) read.push(new TextDecoder().decode(entry));
+  assert.deepEqual(
+    read,
+    entriesFrom(0, 200).map((entry) => new TextDecoder().decode(entry)),
+  );
+});
+
 test('whoever is answered can fetch a checkpoint that covers the entry at once (PUB-6)', async () => {
   const log = await newLog();
   const writer = await openWriter(log);
@@ -322,6 +343,23 @@ test('the same entry from a thousand callers, across rounds, has one index (RACE
   await running;
   assert.equal(new Set(answers.map(([one]) => one)).size, 1);
   assert.equal((await audit(log)).length, 301);
+});
+
+test('an answer that never arrives: who submits again gets the first index, and a proof that verifies (DEDUP-4)', async () => {
+  const log = await newLog();
+  const first = await openWriter(log);
+  void first.queue.submit(entriesFrom(0, 5)); // nobody hears what becomes of it
+  await first.sequencer.drain();
+  for (const writer of [first, await openWriter(log)]) {
+    assert.deepEqual(indices(await writer.add(entriesFrom(0, 5))), [0, 1, 2, 3, 4]);
+  }
+  const reader = new LogReader(log.publicStore, verifier);
+  const checkpoint = await reader.checkpoint();
+  for (const [i, entry] of entriesFrom(0, 5).entries()) {
+    const proof = await reader.inclusionProof(i, checkpoint);
+    const { size, root } = checkpoint;
+    assert.doesNotThrow(() => verifyInclusion({ index: i, size, leafHash: hashLeaf(entry), proof, root }));
+  }
 });
 
 test('rounds in the same millisecond both succeed (CLOCK-1)', async () => {

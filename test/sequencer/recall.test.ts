@@ -182,7 +182,7 @@ test('a cache that is ahead of the log is forgotten', async () => {
   assert.deepEqual(await writer.add(entriesFrom(0, 2)), [0, 1]);
 });
 
-test('a cache that cannot be written to makes the window wider, then the writer wait, until it can', async () => {
+test('a cache that cannot be written to makes the window wider, then the writer wait, until it can (FAULT-11)', async () => {
   const log = await newLog();
   const cache = DedupCache.open(freshPath(), await logIdOf(log));
   let refusals = 0;

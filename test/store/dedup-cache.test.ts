@@ -54,7 +54,7 @@ test('DEDUP-9: entries that share half of their hash, or all but one bit, are ap
   cache.close();
 });
 
-test('of equal entries the first counts, and the sum still holds', async () => {
+test('of equal entries the first counts, the others beside it are stored, and the sum still holds (DEDUP-8)', async () => {
   const cache = DedupCache.open(fresh(), LOG);
   await cache.add(0, Buffer.concat([leaf(0), leaf(1), leaf(0)]));
   assert.equal(cache.find(leaf(0)), 0);
