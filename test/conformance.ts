@@ -1,8 +1,9 @@
 /**
  * Holds a store to what a log relies on: `npm run conformance -- URL`.
  *
- * Works below a fresh prefix of the store, prints each promise as kept or broken, and exits with 1 if one is broken,
- * with 2 if the store cannot be opened.
+ * Probes a bucket as a writer does, then works below a fresh prefix of the store and prints each promise as kept or
+ * broken. Exits with 1 if one is broken, with 2 if the URL, the credentials or the store are wrong, with 3 if the store
+ * cannot be reached.
  */
 import { isSteleError } from '../src/errors.ts';
 import { isBucketUrl, openStore, probeStore, runConformance } from '../src/store/index.ts';

@@ -56,6 +56,12 @@ interface Policy {
 /** See buckets.ts. */
 export async function allowPublicRead(location: BucketLocation): Promise<void> {
   const { bucket: Bucket, prefix } = location;
+  if (/[*?$]/.test(prefix)) {
+    throw new SteleError(
+      'config',
+      `${location.url}: a policy takes *, ? and $ for patterns, which would open more than this`,
+    );
+  }
   const Sid = `SteleRead${Buffer.from(prefix).toString('hex')}`;
   await withClient(location, `letting everyone read ${location.url}`, async (client, options) => {
     if (location.endpoint === undefined) await client.send(new DeletePublicAccessBlockCommand({ Bucket }), options);
@@ -94,7 +100,12 @@ export async function isPubliclyReadable(location: BucketLocation): Promise<bool
     const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((cause: unknown) => {
       throw new UnreachableError(`${url} cannot be asked for as everyone would`, { cause });
     });
-    return answer.ok && (await answer.text()) === text;
+    const readable = answer.ok && (await answer.text()) === text;
+    // Of a server that is busy nobody knows what it would have said.
+    if (answer.status >= 500 || answer.status === 429) {
+      throw new UnreachableError(`${url} cannot be asked for as everyone would: ${answer.status}`);
+    }
+    return readable;
   } finally {
     await store.delete(key);
     await store.close();

@@ -15,6 +15,8 @@ interface Answered {
   readonly name: string;
   readonly message: string;
   readonly retryAfter: string | null;
+  /** Where the bucket is, if a server told it. */
+  readonly region: string;
 }
 
 /** The status that the server answered with; undefined: none came. */
@@ -63,14 +65,16 @@ export class UnknownError extends SteleError {
 
 /** What asking again will not change. */
 function definite(error: unknown, doing: string): SteleError | undefined {
-  const { status, name } = answered(error);
+  const { status, name, region } = answered(error);
   const cause = { cause: error };
+  // A HEAD has no body that would name it.
+  if (status === 301)
+    return new SteleError('config', `${doing}: say region=${region} in its URL: ${said(error)}`, cause);
   switch (name) {
     case 'NoSuchBucket':
       return new SteleError('config', `${doing}: the bucket does not exist`, cause);
-    case 'PermanentRedirect':
     case 'AuthorizationHeaderMalformed':
-      return new SteleError('config', `${doing}: say region=… in its URL: ${said(error)}`, cause);
+      return new SteleError('config', `${doing}: say region=${region} in its URL: ${said(error)}`, cause);
     case 'CredentialsProviderError':
       return new SteleError(
         'config',
@@ -134,5 +138,6 @@ function answered(error: unknown): Answered {
     name: socket,
     message,
     retryAfter: $response?.headers?.['retry-after'] ?? null,
+    region: $response?.headers?.['x-amz-bucket-region'] ?? '…',
   };
 }

@@ -71,6 +71,9 @@ function tooLong(doing: string, maxBytes: number): SteleError {
   return new SteleError('limit', `${doing}: it has more than the ${maxBytes} bytes that were expected`);
 }
 
+/** What XML cannot say is said like this by servers that do not encode names. */
+const UNSPELLABLE = '\ufffd';
+
 /** As `ObjectStore.list`; also `config`, and `corrupt` where the server breaks the order that readers rely on. */
 export async function* listObjects(bucket: Bucket, wanted: string): AsyncGenerator<ListedObject> {
   parsePrefix(wanted);
@@ -81,16 +84,18 @@ export async function* listObjects(bucket: Bucket, wanted: string): AsyncGenerat
   do {
     const page = await listPage(bucket, prefix + wanted, token, doing);
     for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-      if (!Key.startsWith(prefix + wanted) || (last !== undefined && compareKeys(last, Key) >= 0)) {
+      const whole = page.EncodingType === 'url' ? decodedKey(Key) : Key;
+      // Consoles mark folders with objects whose key ends in a slash; nothing that is no key is an object of ours. Who may
+      // write can choose such names, and they may come in no order, for some servers cannot spell them: they stop nobody.
+      if (whole === undefined || !isKey(whole) || whole.includes(UNSPELLABLE)) continue;
+      if (!whole.startsWith(prefix + wanted) || (last !== undefined && compareKeys(last, whole) >= 0)) {
         throw new SteleError(
           'corrupt',
-          `${doing}: the server lists ${JSON.stringify(Key)} behind ${JSON.stringify(last)}; lists must be complete and in order`,
+          `${doing}: the server lists ${JSON.stringify(whole)} behind ${JSON.stringify(last)}; lists must be complete and in order`,
         );
       }
-      last = Key;
-      const key = Key.slice(prefix.length);
-      // Consoles mark folders with objects whose key ends in a slash; nothing that is no key is an object of ours.
-      if (isKey(key)) yield { key, size: Size, modified: LastModified?.getTime() ?? 0 };
+      last = whole;
+      yield { key: whole.slice(prefix.length), size: Size, modified: LastModified?.getTime() ?? 0 };
     }
     token = page.IsTruncated ? page.NextContinuationToken : undefined;
     if (page.IsTruncated && token === undefined) throw new UnreachableError(`${doing}: the list ends in the middle`);
@@ -103,7 +108,12 @@ function listPage(
   token: string | undefined,
   doing: string,
 ): Promise<ListObjectsV2CommandOutput> {
-  const command = { Bucket: bucket.location.bucket, Prefix: prefix, ...(token && { ContinuationToken: token }) };
+  const command = {
+    Bucket: bucket.location.bucket,
+    Prefix: prefix,
+    EncodingType: 'url' as const,
+    ...(token && { ContinuationToken: token }),
+  };
   return tryAgain(bucket.retries, undefined, async () => {
     try {
       return await askOnce(bucket, doing, undefined, (abortSignal) =>
@@ -113,6 +123,15 @@ function listPage(
       throw readFailure(error, doing);
     }
   });
+}
+
+/** As in forms: AWS and MinIO write a space as `+`. Undefined: not UTF-8. */
+function decodedKey(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
 }
 
 function isKey(key: string): boolean {

@@ -43,7 +43,8 @@ export function isBucketUrl(url: string): boolean {
 
 /** Throws `config` for whatever is not exactly the URL of a bucket. */
 export function parseBucketUrl(url: string): BucketLocation {
-  const plain = url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//…@');
+  // A secret may have slashes and question marks in it, so all before the last @ goes first.
+  const plain = url.replace(/^([a-z0-9]+:\/*).*@/is, '$1…@').replace(/[?#].*$/s, '');
   const refuse = (why: string): SteleError => new SteleError('config', `${plain} is not the URL of a bucket: ${why}`);
   const parsed = isBucketUrl(url) && URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^[a-z0-9]+:\/\/[^/]/i.test(url)) {
@@ -66,7 +67,8 @@ function parseS3(url: URL, path: readonly string[], refuse: Refuse): BucketLocat
   return locationOf(url, parameters, [url.hostname, ...path], refuse, {
     scheme: 's3',
     endpoint,
-    pathStyle: booleanOf('pathStyle', parameters, endpoint !== undefined, refuse),
+    // A certificate for *.host does not cover names with dots.
+    pathStyle: booleanOf('pathStyle', parameters, endpoint !== undefined || url.hostname.includes('.'), refuse),
   });
 }
 

@@ -44,6 +44,9 @@ test('a URL that is not exactly one of a bucket is refused by what is wrong with
     ['s3://My_Bucket', /cannot be the name of a bucket/],
     ['s3://192.168.1.1', /cannot be the name of a bucket/],
     ['s3://key:sesame@bucket/p', /user or a password/],
+    ['s3://key:ses/sesame@bucket/p', /write s3:\/\//],
+    ['s3://key:ses?sesame@bucket/p', /write s3:\/\//],
+    ['s3:key:sesame@bucket', /write s3:\/\//],
     ['s3://bucket?secret=sesame', /"secret" is no parameter/],
     ['s3://bucket?region=', /region is there twice or is empty/],
     ['s3://bucket?region=a&region=b', /twice/],
@@ -101,6 +104,12 @@ test('a bucket is made once, and found again', async () => {
   );
   stub.misbehave({ do: 'refuse', kind: 'BUCKET', status: 403, code: 'AccessDenied', times: 1 });
   await assert.rejects(ensureBucket(url), (error) => isSteleError(error, 'config'));
+  stub.misbehave({ do: 'refuse', kind: 'BUCKET', status: 301, code: 'PermanentRedirect', times: 1 });
+  await assert.rejects(
+    ensureBucket(url),
+    (error) => isSteleError(error, 'config') && /say region=/.test(error.message),
+    'the answer to a HEAD has no body that would say it',
+  );
 });
 
 test('public reading is of one prefix, does not touch other statements, and may be allowed twice', async () => {
@@ -126,10 +135,31 @@ test('public reading is of one prefix, does not touch other statements, and may 
   await store.close();
 });
 
+test('a server that is busy has not said whether everyone can read', async () => {
+  const url = stub.storeUrl('busy/private');
+  for (const status of [429, 500, 503]) {
+    stub.reset();
+    stub.misbehave({ do: 'refuse', kind: 'GET', status });
+    await assert.rejects(isPubliclyReadable(url), (error) => isSteleError(error, 'unreachable'));
+    assert.deepEqual(stub.keys('busy'), []);
+  }
+});
+
+test('a prefix that a policy would take for a pattern is not opened to everyone', async () => {
+  for (const prefix of ['a*', 'a%3Fb', '$%7Baws:username%7D']) {
+    const url = stub.storeUrl('patterns/p').replace(/p$/, prefix);
+    await assert.rejects(
+      allowPublicRead(url),
+      (error) => isSteleError(error, 'config') && /patterns/.test(error.message),
+    );
+  }
+});
+
 test('where everyone finds the objects', async () => {
   for (const [url, wanted] of [
     ['s3://bucket/a b/c?region=eu-west-1', 'https://bucket.s3.eu-west-1.amazonaws.com/a%20b/c/'],
     ['s3://bucket?region=eu-west-1&pathStyle=true', 'https://s3.eu-west-1.amazonaws.com/bucket/'],
+    ['s3://log.example?region=eu-west-1', 'https://s3.eu-west-1.amazonaws.com/log.example/'],
     ['s3://bucket/p?endpoint=https://s3.example', 'https://s3.example/bucket/p/'],
     ['s3://bucket/p?endpoint=https://s3.example&pathStyle=false', 'https://bucket.s3.example/p/'],
     ['minio://127.0.0.1:9000/bucket/p', 'http://127.0.0.1:9000/bucket/p/'],

@@ -28,6 +28,7 @@ const lies: [string, Rule, RegExp][] = [
     /32 concurrent swaps .* exactly one wins, and 32 did/,
   ],
   ['a swap of what is absent is done', { do: 'ignore-conditions', key: /absent$/ }, /a swap of what is absent loses/],
+  ['a proxy changes versions', { do: 'weaken-version' }, /a swap of the version that was just read wins/],
   ['a create after a delete is refused', { do: 'remember-deleted' }, /a create after a delete wins/],
   ['lists lag behind', { do: 'stale-list' }, /a list shows what is there/],
 ];

@@ -78,15 +78,42 @@ test('503 SlowDown says that nobody knows, with the wait that was asked for', as
 test('a create that is refused for another reason was not done: config for our fault, unreachable for theirs', async () => {
   const cases = [
     { status: 403, code: 'AccessDenied', wanted: 'config' },
+    { status: 301, code: 'PermanentRedirect', wanted: 'config' },
     { status: 404, code: 'NoSuchBucket', wanted: 'config' },
     { status: 400, code: 'RequestTimeout', wanted: 'unreachable' },
     { status: 429, code: 'TooManyRequests', wanted: 'unreachable' },
   ];
   for (const { status, code: name, wanted } of cases) {
     stub.reset();
-    stub.misbehave({ do: 'refuse', status, code: name, kind: 'PUT', times: 1 });
+    stub.misbehave({ do: 'refuse', status, code: name, kind: 'PUT' });
     await assert.rejects(store.create(freshKey(), utf8('x'), META), code(wanted), name);
   }
+});
+
+test('a denial that passes, as of MinIO while a folder is removed, is sat out; one that stays is told, as is one of AWS', async () => {
+  const denial = { do: 'refuse', status: 403, code: 'AccessDenied', kind: 'PUT' } as const;
+  const key = freshKey();
+  stub.misbehave({ ...denial, times: 2 });
+  assert.equal(await store.create(key, utf8('ours'), META), true);
+  assert.deepEqual(sleeps, [75, 150]);
+  stub.misbehave({ ...denial, times: 1 });
+  assert.equal(await store.create(key, utf8('ours'), META), false, 'it was lost, whatever came before');
+  stub.reset();
+  stub.misbehave(denial);
+  await assert.rejects(store.create(freshKey(), utf8('x'), META), DeniedError);
+  assert.equal(stub.counts.PUT, 3);
+  stub.reset();
+  stub.misbehave({ ...denial, code: 'InvalidAccessKeyId' });
+  await assert.rejects(store.create(freshKey(), utf8('x'), META), DeniedError);
+  assert.equal(stub.counts.PUT, 1, 'wrong credentials stay wrong');
+});
+
+test('what was read without a version is not replaced: an empty condition is none', async () => {
+  const key = freshKey();
+  await store.create(key, utf8('theirs'), META);
+  stub.reset();
+  await assert.rejects(store.replace(key, utf8('ours'), META, ''), code('config'));
+  assert.equal(stub.counts.PUT, 0);
 });
 
 test('nobody listens: unreachable, and nothing was written', async () => {
@@ -181,6 +208,27 @@ test('lists are paged, tried again, and below the prefix only', async () => {
   await paged.close();
   await beside.close();
   await small.close();
+});
+
+test('keys that whoever may write chose do not stop a list, however the server spells them', async () => {
+  const own = await startS3Stub();
+  const listing = await openStore(own.storeUrl('bucket/in'));
+  const headers = { authorization: `${process.env['MINIO_ACCESS_KEY']}/` };
+  const strange = ['\x01', '\t', '\n', '\r', '\x7f', '\\', '\ufffd'].map((char) => `a${char}b`);
+  for (const key of ['', ...strange, 'a//b', '../c', 'folder/']) {
+    const put = await fetch(`${own.endpoint}/bucket/in/${encodeURIComponent(key)}`, { method: 'PUT', headers });
+    assert.ok(put.ok, key);
+  }
+  const wanted = ['a b', 'a%20b', 'a&b<c>"d\'', 'a+b', 'ab', 'é😀'];
+  for (const key of wanted) await listing.create(key, utf8(key), META);
+  for (const plain of [false, true]) {
+    if (plain) own.misbehave({ do: 'plain-list' });
+    const listed: string[] = [];
+    for await (const { key } of listing.list('')) listed.push(key);
+    assert.deepEqual(listed, wanted, plain ? 'as versitygw lists' : 'as AWS and MinIO list');
+  }
+  await listing.close();
+  await own.close();
 });
 
 test('connections are bounded, whatever is asked at once', async () => {

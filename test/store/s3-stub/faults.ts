@@ -20,6 +20,10 @@ export type Misdeed =
   | { readonly do: 'lie-500' }
   /** `If-Match` and `If-None-Match` are not looked at, as s3rver does. */
   | { readonly do: 'ignore-conditions' }
+  /** Versions are weakened on the way, as proxies that compress do (GET). */
+  | { readonly do: 'weaken-version' }
+  /** Lists do not encode keys, and cannot spell control characters, as versitygw. */
+  | { readonly do: 'plain-list' }
   /** A create behind a delete is refused, as if the object were still there. */
   | { readonly do: 'remember-deleted' }
   /** Lists show what was there when the rule was made. */

@@ -75,11 +75,15 @@ export async function startS3Stub({ pageSize = 1_000 }: { readonly pageSize?: nu
       case 'LIST': {
         const lags = faults.take(kind, query.get('prefix') ?? '', ['stale-list']) !== undefined;
         const objects = (lags && stale?.get(name)) || bucket.objects;
-        return xml(listPage(name, objects, query, Math.min(pageSize, Number(query.get('max-keys') ?? pageSize))));
+        const plain = faults.take(kind, query.get('prefix') ?? '', ['plain-list']) !== undefined;
+        const size = Math.min(pageSize, Number(query.get('max-keys') ?? pageSize));
+        return xml(listPage(name, objects, query, size, plain));
       }
-      case 'GET':
+      case 'GET': {
         if (object === undefined) return refused(NO_SUCH_KEY, key);
-        return { status: 200, headers: { ...object.headers, etag: object.etag }, body: object.bytes };
+        const weak = faults.take(kind, key, ['weaken-version']) === undefined ? '' : 'W/';
+        return { status: 200, headers: { ...object.headers, etag: weak + object.etag }, body: object.bytes };
+      }
       case 'DELETE':
         bucket.objects.delete(key);
         deleted.add(`${name}/${key}`);

@@ -57,7 +57,10 @@ export function listPage(
   objects: ReadonlyMap<string, Kept>,
   query: URLSearchParams,
   pageSize: number,
+  plain: boolean,
 ): string {
+  const isEncoded = query.get('encoding-type') === 'url' && !plain;
+  const spell = (key: string): string => (isEncoded ? encodeKey(key) : escapeXml(key.replace(UNSPELLABLE, '\ufffd')));
   const prefix = query.get('prefix') ?? '';
   const token = query.get('continuation-token');
   const after = token === null ? undefined : Buffer.from(token, 'base64url');
@@ -68,10 +71,10 @@ export function listPage(
   const next = keys.length > page.length ? Buffer.from(page.at(-1) ?? '').toString('base64url') : undefined;
   const contents = page.map((key) => {
     const { etag, bytes, modified } = objects.get(key) ?? { etag: '', bytes: [], modified: new Date() };
-    return `<Contents><Key>${escapeXml(key)}</Key><LastModified>${modified.toISOString()}</LastModified><ETag>${escapeXml(etag)}</ETag><Size>${bytes.length}</Size><StorageClass>STANDARD</StorageClass></Contents>`;
+    return `<Contents><Key>${spell(key)}</Key><LastModified>${modified.toISOString()}</LastModified><ETag>${escapeXml(etag)}</ETag><Size>${bytes.length}</Size><StorageClass>STANDARD</StorageClass></Contents>`;
   });
   const more = next === undefined ? '' : `<NextContinuationToken>${next}</NextContinuationToken>`;
-  return `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${name}</Name><Prefix>${escapeXml(prefix)}</Prefix><KeyCount>${page.length}</KeyCount><MaxKeys>${pageSize}</MaxKeys><IsTruncated>${next !== undefined}</IsTruncated>${more}${contents.join('')}</ListBucketResult>`;
+  return `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${name}</Name><Prefix>${spell(prefix)}</Prefix>${isEncoded ? '<EncodingType>url</EncodingType>' : ''}<KeyCount>${page.length}</KeyCount><MaxKeys>${pageSize}</MaxKeys><IsTruncated>${next !== undefined}</IsTruncated>${more}${contents.join('')}</ListBucketResult>`;
 }
 
 export function errorXml({ code }: Refusal, resource: string): string {
@@ -87,6 +90,14 @@ export function isPublic({ policy }: Bucket, bucket: string, key: string): boole
       Effect === 'Allow' &&
       [Resource].flat().some((resource) => `arn:aws:s3:::${bucket}/${key}`.startsWith(resource.replace(/\*$/, ''))),
   );
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML cannot say
+const UNSPELLABLE = /[\x00-\x08\x0b\x0c\x0e-\x1f]/g;
+
+/** As AWS and MinIO do: like a form, but for slashes. */
+function encodeKey(key: string): string {
+  return encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+');
 }
 
 function escapeXml(text: string): string {
