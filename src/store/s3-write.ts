@@ -131,9 +131,11 @@ async function putObject(
       if (!etag) throw new UnknownError(`${doing}: the server told no version of it`);
       return { kind: 'done', etag };
     } catch (error) {
-      // An absent object answers 404, and not 412, to If-Match; to If-None-Match, 404 is no answer at all.
-      if (statusOf(error) === 412 || ('IfMatch' in condition && isAbsence(error))) return { kind: 'lost' };
-      if (statusOf(error) === 409 && codeOf(error) !== 'BucketAlreadyExists') return { kind: 'disturbed', error };
+      // An absent object answers 404, and not 412, to If-Match; to If-None-Match, 404 is no answer at all. Some servers
+      // have answered 304 to a write, which is meant for reads.
+      const status = statusOf(error);
+      if (status === 412 || status === 304 || ('IfMatch' in condition && isAbsence(error))) return { kind: 'lost' };
+      if (status === 409 && codeOf(error) !== 'BucketAlreadyExists') return { kind: 'disturbed', error };
       if (!mayPass(bucket, error) || ++denials === DENIALS) throw writeFailure(error, doing);
     }
     await bucket.retries.clock.sleep(waitMs(bucket.retries, denials) ?? 0);

@@ -38,7 +38,7 @@ after(async () => {
 
 const code = (wanted: string) => (error: unknown) => isSteleError(error) && error.code === wanted;
 
-test('STORE: a create whose answer is lost is unknown, is sent once, and the object is there', async () => {
+test('a create whose answer is lost is unknown, is sent once, and the object is there (STORE-10)', async () => {
   for (const deed of ['drop-answer', 'lie-500'] as const) {
     const key = freshKey();
     stub.reset();
@@ -108,7 +108,7 @@ test('a denial that passes, as of MinIO while a folder is removed, is sat out; o
   assert.equal(stub.counts.PUT, 1, 'wrong credentials stay wrong');
 });
 
-test('what was read without a version is not replaced: an empty condition is none', async () => {
+test('what was read without a version is not replaced: an empty condition is none (STORE-5)', async () => {
   const key = freshKey();
   await store.create(key, utf8('theirs'), META);
   stub.reset();
@@ -122,13 +122,15 @@ test('nobody listens: unreachable, and nothing was written', async () => {
   await gone.close();
 });
 
-test('a create that lost is false; 409 is neither, and the key tells', async () => {
+test('a create that lost is false, also where 304 says so; 409 is neither, and the key tells (STORE-3)', async () => {
   const key = freshKey();
   stub.misbehave({ do: 'refuse', status: 409, code: 'ConditionalRequestConflict', kind: 'PUT', times: 2 });
   assert.equal(await store.create(key, utf8('ours'), META), true, 'nothing is there: tried again');
   assert.equal(stub.counts.PUT, 3);
   stub.misbehave({ do: 'refuse', status: 409, code: 'ConditionalRequestConflict', kind: 'PUT', times: 1 });
   assert.equal(await store.create(key, utf8('another'), META), false, 'another object is there');
+  stub.misbehave({ do: 'refuse', status: 304, code: 'NotModified', kind: 'PUT', times: 1 });
+  assert.equal(await store.create(key, utf8('another'), META), false, '304 is a lost race');
   stub.misbehave({ do: 'refuse', status: 409, code: 'ConditionalRequestConflict', kind: 'PUT', times: 1 });
   await assert.rejects(store.create(key, utf8('ours'), META), code('outcome-unknown'), 'ours is there, by whomever');
 });
@@ -146,7 +148,7 @@ test('a swap: won, lost, lost on what is absent, unknown, and unknown where our 
   assert.equal(text((await store.get(key))?.bytes), '3');
 });
 
-test('createAll: lost answers, SlowDown, and what is there already with equal bytes are settled; other bytes conflict', async () => {
+test('createAll: lost answers, SlowDown, and what is there already with equal bytes are settled; other bytes conflict (STORE-4, RACE-6, RACE-7)', async () => {
   const objects = Array.from({ length: 40 }, (_, i) => ({ key: `${freshKey()}/all`, bytes: utf8(`${i}`), meta: META }));
   stub.misbehave({ do: 'drop-answer', kind: 'PUT', times: 3 });
   stub.misbehave({ do: 'refuse', kind: 'PUT', times: 3, retryAfterS: 2 });
@@ -231,7 +233,7 @@ test('keys that whoever may write chose do not stop a list, however the server s
   await own.close();
 });
 
-test('connections are bounded, whatever is asked at once', async () => {
+test('connections are bounded and used again, whatever is asked at once (STORE-15)', async () => {
   const own = await startS3Stub();
   const few = await openStore(`${own.storeUrl('bucket/few')}?concurrency=4`);
   await few.createAll(Array.from({ length: 100 }, (_, i) => ({ key: `few/${i}`, bytes: utf8(`${i}`), meta: META })));
