@@ -13,8 +13,8 @@ const FIRST_UNREACHABLE = 2 ** 44;
 const LAST_NAMEABLE = 2 ** 45;
 /** Between the two requests, in ms: `Age` and `Date` count seconds, and servers are late with them by up to one. */
 const APART_MS = 2_100;
-/** What a server makes up for every request: the same twice is one answer, kept. */
-const UNIQUE = ['x-amz-request-id', 'x-amz-id-2', 'x-request-id', 'x-goog-generation-id', 'date'];
+/** What a server makes up for every request (not x-amz-id-2, which MinIO keeps): the same twice is one answer, kept. */
+const UNIQUE = ['x-amz-request-id', 'x-request-id', 'date'];
 
 const REMEDY =
   'do not cache errors: error TTL 0 at the CDN (CloudFront: custom error responses for 403 and 404; nginx: no 404 in proxy_cache_valid), or `Cache-Control: no-store` on every answer but 200 and 304';
