@@ -60,6 +60,28 @@ export function monthly(rate: number, perItem: number | undefined, options: Requ
   return { puts, lists, gets, dollars };
 }
 
+/** Entries that a log may have whose sequencer is started by cron. */
+const SIZES = [1_000, 100_000, 1_000_000] as const;
+const CRON_S = 60;
+/** `dedup.window` unless it is configured: what a start reads the leaf hashes of. */
+const WINDOW = 2 ** 20;
+
+/**
+ * `stele sequence --once` every minute, with one item of one entry each time. A start asks for log.json, the checkpoint and
+ * the journal's end twice each, for the edge and for the tiles of the dedup window, and lists the journal; the queue is
+ * listed once more when it is empty.
+ */
+export function monthlyFromCron(size: number, options: RequestsOptions): Bill {
+  const starts = MONTH_S / CRON_S;
+  const window = Math.floor(Math.min(size, WINDOW) / TILE_WIDTH);
+  const levels = Math.ceil(Math.log(size) / Math.log(TILE_WIDTH));
+  const puts = starts * (4 + 2);
+  const lists = starts * 2;
+  const gets = starts * (6 + levels + 1 + window + Math.floor(window / TILE_WIDTH) + 2);
+  const dollars = ((puts + lists) * options.priceWrite + gets * options.priceRead) / 1_000;
+  return { puts, lists, gets, dollars };
+}
+
 export const requestsCommand: CommandModule<object, RequestsOptions> = {
   command: 'requests',
   describe: 'What a log in a bucket costs a month: requests, and money at list prices (computed, not measured)',
@@ -74,17 +96,26 @@ export const requestsCommand: CommandModule<object, RequestsOptions> = {
     const lines = LOADS.flatMap((load) =>
       WAYS.map((way) => ({ load: load.name, way: way.name, ...monthly(load.rate, way.perItem, options) })),
     );
+    const fromCron = SIZES.map((size) => ({ size, ...monthlyFromCron(size, options) }));
     if (options.json) {
-      process.stdout.write(`${JSON.stringify({ lines })}\n`);
+      process.stdout.write(`${JSON.stringify({ lines, fromCron })}\n`);
       return;
     }
-    process.stdout.write('| entries | queue | PUT | LIST | GET | a month |\n|---|---|---:|---:|---:|---:|\n');
-    for (const { load, way, puts, lists, gets, dollars } of lines) {
-      const cells = [load, way, thousands(puts), thousands(lists), thousands(gets), `$${dollars.toFixed(2)}`];
-      process.stdout.write(`| ${cells.join(' | ')} |\n`);
+    process.stdout.write(head('entries', 'queue'));
+    for (const { load, way, ...bill } of lines) process.stdout.write(row([load, way], bill));
+    process.stdout.write(`\n${head('from cron every minute', 'entries in the log')}`);
+    for (const { size, ...bill } of fromCron) {
+      process.stdout.write(row(['1 a minute', size.toLocaleString('en')], bill));
     }
   },
 };
+
+const head = (one: string, other: string): string =>
+  `| ${one} | ${other} | PUT | LIST | GET | a month |\n|---|---|---:|---:|---:|---:|\n`;
+
+function row(names: readonly string[], { puts, lists, gets, dollars }: Bill): string {
+  return `| ${[...names, ...[puts, lists, gets].map(thousands), `$${dollars.toFixed(2)}`].join(' | ')} |\n`;
+}
 
 function thousands(count: number): string {
   return `${Math.round(count / 1_000).toLocaleString('en')} k`;

@@ -7,7 +7,7 @@
  */
 
 import { SteleError } from '../errors.ts';
-import { equalBytes, type Hash } from '../merkle/index.ts';
+import { equalBytes, HASH_SIZE, type Hash } from '../merkle/index.ts';
 import { FROZEN_REASON } from '../queue/index.ts';
 import { metaFor, type StagedObject } from '../store/index.ts';
 import {
@@ -21,7 +21,6 @@ import {
   takeParts,
 } from './batch.ts';
 import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
-import { hashWords } from './dedup-window.ts';
 import { type LoadDependencies, load, replay } from './load.ts';
 import type { Shared } from './publisher.ts';
 import type { Recall } from './recall.ts';
@@ -36,7 +35,10 @@ export interface CommitterDependencies extends CommitDependencies, LoadDependenc
   readonly recall: Recall;
   /** One record was committed: its entries, and how long it took from its first byte to the authority read, in ms. */
   readonly onCommitted: (event: { entries: number; bytes: number; latencyMs: number }) => void;
-  /** The state jumped further than the dedup window reaches: what was delivered must be delivered again. */
+  /**
+   * The state jumped further than the dedup window reaches: what is published must be answered, and what was delivered
+   * besides must be delivered again.
+   */
   readonly onWindowLost: () => Promise<void>;
 }
 
@@ -60,6 +62,10 @@ export class Committer {
   #preparing = false;
   /** The log has gone on without us: nothing is prepared or published until it is loaded. */
   #mustReload = false;
+  /** When the latest batch that was committed was prepared; one that lost its place to another's is made again at once. */
+  #committedAt: number | undefined;
+  /** Deliveries that began to be logged before the window was lost, by item: once delivered again, they go on from there. */
+  #begun = new Map<string, Delivery>();
 
   constructor(deps: CommitterDependencies, shared: Shared) {
     this.#deps = deps;
@@ -68,14 +74,7 @@ export class Committer {
 
   /** Whether enough waits for two full batches: no need to ask the queue for more. */
   get full(): boolean {
-    const { maxBatchEntries, maxBatchBytes } = this.#deps.settings;
-    let bytes = 2 * maxBatchBytes;
-    let entries = 2 * maxBatchEntries;
-    return this.#waiting.some((delivery) => {
-      bytes -= delivery.bytes;
-      entries -= delivery.item.entries.length - delivery.next;
-      return bytes <= 0 || entries <= 0;
-    });
+    return this.#isEnoughFor(2);
   }
 
   get idle(): boolean {
@@ -87,7 +86,11 @@ export class Committer {
   }
 
   accept(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) this.#waiting.push(delivery);
+    for (const delivery of deliveries) {
+      const begun = this.#begun.get(delivery.item.id);
+      this.#begun.delete(delivery.item.id);
+      this.#waiting.push(begun === undefined ? delivery : { ...delivery, outcomes: begun.outcomes, next: begun.next });
+    }
   }
 
   /** Whether the limits of what may be committed and unpublished are reached. */
@@ -103,13 +106,26 @@ export class Committer {
     );
   }
 
-  /** Prepares batches from what waits, as long as there is room: at once when idle, behind another only a full one. */
-  async prepare(): Promise<void> {
+  /** Milliseconds until a batch that is not full may be prepared. */
+  dueIn(): number {
+    const { settings, clock } = this.#deps;
+    if (this.#committedAt === undefined) return 0;
+    const elapsed = clock.now() - this.#committedAt;
+    const interval = Math.min(settings.commitIntervalMs, settings.publishIntervalMs);
+    return elapsed < 0 ? 0 : Math.max(0, interval - elapsed); // a clock that went back puts nothing off (CLOCK-2)
+  }
+
+  /**
+   * Prepares batches from what waits, as long as there is room: at once when idle, behind another only a full one.
+   * `isLast`: nothing more will come to fill one.
+   */
+  async prepare(isLast: boolean): Promise<void> {
     const { settings, recall } = this.#deps;
     const { state } = this.#shared;
     while (!state.frozen && !this.mustReload && this.#waiting.length > 0 && !this.stalled) {
       if (this.#inFlight.length >= MAX_IN_FLIGHT) return;
-      if (this.#inFlight.length > 0 && !this.#enoughForAFullBatch()) return;
+      const isEarly = this.#inFlight.length > 0 || (this.dueIn() > 0 && !isLast);
+      if (isEarly && !this.#isEnoughFor(1)) return;
       await retrying(this.#deps, 'passing on what leaves the window', async () => recall.teach(state));
       this.#preparing = true;
       const parts = takeParts(this.#waiting, state.edge.size, settings.maxBatchEntries, settings.maxBatchBytes);
@@ -148,6 +164,7 @@ export class Committer {
           seen: this.#deps.clock.now(),
         });
         this.#finish(first);
+        this.#committedAt = first.since;
         this.#deps.onCommitted({
           entries: record.segment.end - record.segment.start,
           bytes: record.bytes.length,
@@ -195,24 +212,23 @@ export class Committer {
     const first = this.#inFlight[0];
     await this.#takeBack();
     const former = this.#shared.state;
-    const next = await retrying(this.#deps, 'loading the log', async () => {
+    const record = first?.batch.record;
+    const { next, isThere } = await retrying(this.#deps, 'loading the log', async () => {
       const loaded = await load(this.#deps, former.window);
       await this.#checkContains(loaded, committed(former));
       await this.#deps.recall.catchUp(loaded);
-      return loaded;
+      return { next: loaded, isThere: record !== undefined && (await this.#isLogged(loaded, record)) };
     });
     // Only now: nothing is published, let alone signed, of a log that was not found to be this one.
     this.#shared.state = next;
     this.#mustReload = false;
-    if (next.window !== former.window) {
-      // The jump was longer than the window: what we hold may be in the log without our being able to tell.
-      this.#waiting = [];
-      this.#shared.awaiting = [];
-      await this.#deps.onWindowLost();
-      return;
-    }
-    const record = first?.batch.record;
-    if (first !== undefined && record !== undefined && isLogged(next, record)) this.#reclaim(first);
+    if (first !== undefined && isThere) this.#reclaim(first);
+    if (next.window === former.window) return;
+    // The jump was longer than the window. What waits may be in the log, from the same queue by way of another writer,
+    // without our being able to tell: if so it is answered, and does not come again.
+    for (const delivery of this.#waiting) if (delivery.next > 0) this.#begun.set(delivery.item.id, delivery);
+    this.#waiting = [];
+    await this.#deps.onWindowLost();
   }
 
   async #batchOf(parts: readonly Part[], nonce: Uint8Array): Promise<Batch> {
@@ -232,11 +248,14 @@ export class Committer {
     });
   }
 
-  #enoughForAFullBatch(): boolean {
-    let missing = this.#deps.settings.maxBatchEntries;
-    return this.#waiting.some(({ item, next }) => {
-      missing -= item.entries.length - next;
-      return missing <= 0;
+  #isEnoughFor(batches: number): boolean {
+    const { maxBatchEntries, maxBatchBytes } = this.#deps.settings;
+    let bytes = batches * maxBatchBytes;
+    let entries = batches * maxBatchEntries;
+    return this.#waiting.some((delivery) => {
+      bytes -= delivery.bytes;
+      entries -= delivery.item.entries.length - delivery.next;
+      return bytes <= 0 || entries <= 0;
     });
   }
 
@@ -260,7 +279,13 @@ export class Committer {
         if (outcome.index >= neededSize) neededSize = outcome.index + 1;
       }
     }
-    this.#shared.awaiting.push({ item: delivery.item, outcomes: delivery.outcomes, neededSize });
+    // Without the bytes of its entries: the segments have them.
+    const { id, entries } = delivery.item;
+    this.#shared.awaiting.push({
+      item: { id, entries: { length: entries.length } },
+      outcomes: delivery.outcomes,
+      neededSize,
+    });
   }
 
   /** Undoes everything in flight: entries go back to the front of what waits, the state to what is committed. */
@@ -307,6 +332,22 @@ export class Committer {
     );
   }
 
+  /** Whether the fresh entries of a record are in the loaded log at the very place they were meant for. */
+  async #isLogged(state: LogState, { segment, leafHashes }: BatchRecord): Promise<boolean> {
+    const { window, published, edge } = state;
+    const { start, end } = segment;
+    if (start >= window.start) return end <= window.end && equalBytes(window.hashes(start, end), leafHashes);
+    // Before the window all is published; and if ours was committed, it was published as a whole.
+    const { size } = published.checkpoint;
+    if (end > size) return false;
+    const tiles = new VerifiedTiles(this.#deps.publicStore, size, edge);
+    for await (const { start: at, hashes } of tiles.leafHashes(start, end)) {
+      const from = (at - start) * HASH_SIZE;
+      if (!equalBytes(hashes, leafHashes.subarray(from, from + hashes.length))) return false;
+    }
+    return true;
+  }
+
   /** The log is frozen: what it contains is answered as a duplicate, all else is refused. */
   async #refuseAll(): Promise<void> {
     const { state } = this.#shared;
@@ -322,13 +363,4 @@ export class Committer {
       this.#awaitPublication(delivery);
     }
   }
-}
-
-/** Whether the fresh entries of a record are in the loaded log at the very place they were meant for. */
-function isLogged(state: LogState, record: BatchRecord): boolean {
-  const words = hashWords(record.leafHashes);
-  for (let i = 0; i < words.length / 8; i++) {
-    if (state.window.find(words, i) !== record.segment.start + i) return false;
-  }
-  return true;
 }

@@ -39,9 +39,11 @@ class Moved extends Error {}
  * state has another one. Throws `unreachable` or `busy` where trying again helps, `refused`, `corrupt`.
  */
 export async function load(deps: LoadDependencies, window?: DedupWindow): Promise<LogState> {
+  // Kept from round to round: a log is published more often than its latest million leaf hashes can be read.
+  const kept = { window };
   for (let round = 1; ; round++) {
     try {
-      return await loadOnce(deps, window);
+      return await loadOnce(deps, kept);
     } catch (error) {
       if (!(error instanceof Moved)) throw error;
       if (round === MAX_ROUNDS) {
@@ -55,7 +57,7 @@ export async function load(deps: LoadDependencies, window?: DedupWindow): Promis
   }
 }
 
-async function loadOnce(deps: LoadDependencies, window: DedupWindow | undefined): Promise<LogState> {
+async function loadOnce(deps: LoadDependencies, kept: { window: DedupWindow | undefined }): Promise<LogState> {
   const { publicStore, privateStore, verifier } = deps;
   const start = await requireCheckpoint(publicStore, verifier);
   const { size, root } = start.checkpoint;
@@ -65,14 +67,21 @@ async function loadOnce(deps: LoadDependencies, window: DedupWindow | undefined)
     throw error;
   };
 
-  const edge = await readEdge(publicStore, size, root).catch(refuseUnlessMoved);
-  const bundle = await readEdgeBundle(publicStore, edge, size).catch(refuseUnlessMoved);
-  const segments: Segment[] = [];
-  if (bundle.bytes.length > 0) segments.push(segmentOf(size - (size % TILE_WIDTH), bundle.bytes, bundle.spans));
-
-  const journal = await listJournal(privateStore);
-  await checkLastRecord(deps, journal, start.checkpoint).catch(refuseUnlessMoved);
-  const dedup = await fillWindow(deps, window, edge, size);
+  const readPublic = async (): Promise<{ edge: TileEdge; segments: Segment[] }> => {
+    const edge = await readEdge(publicStore, size, root).catch(refuseUnlessMoved);
+    const { bytes, spans } = await readEdgeBundle(publicStore, edge, size).catch(refuseUnlessMoved);
+    return { edge, segments: bytes.length > 0 ? [segmentOf(size - (size % TILE_WIDTH), bytes, spans)] : [] };
+  };
+  const readJournal = async (): Promise<number[]> => {
+    const journal = await listJournal(privateStore);
+    await checkLastRecord(deps, journal, start.checkpoint).catch(refuseUnlessMoved);
+    return journal;
+  };
+  // Side by side: a load that takes longer than it takes others to publish twice has to start over.
+  const [{ edge, segments }, journal] = await Promise.all([readPublic(), readJournal()]);
+  const dedup = windowFor(deps, kept.window, size);
+  kept.window = dedup;
+  await fillWindow(deps, dedup, edge, size);
 
   const state: LogState = {
     published: { ...start, at: deps.clock.now() },
@@ -224,19 +233,18 @@ export function replay(state: LogState, record: JournalRecord, seen: number): vo
   advance(state, segment, { size: record.newSize, root: record.newRoot, own: false, seen });
 }
 
-/**
- * The dedup window up to the published size. A window that a former state of this writer filled is continued where it
- * reaches far enough back; otherwise the last `dedupWindow` leaf hashes are read from the verified tiles.
- */
-async function fillWindow(
-  deps: LoadDependencies,
+/** A window that reaches `dedupWindow` entries back from `size`: the former one where it goes on, else one to be filled. */
+function windowFor(
+  { dedupWindow, random }: LoadDependencies,
   former: DedupWindow | undefined,
-  edge: TileEdge,
   size: number,
-): Promise<DedupWindow> {
-  const continues = former !== undefined && size - former.end <= deps.dedupWindow && former.start <= size;
-  const from = Math.max(0, size - deps.dedupWindow);
-  const window = continues ? former : new DedupWindow(deps.dedupWindow, from, deps.random(8));
+): DedupWindow {
+  if (former !== undefined && size - former.end <= dedupWindow && former.start <= size) return former;
+  return new DedupWindow(dedupWindow, Math.max(0, size - dedupWindow), random(8));
+}
+
+/** Brings the window to the published size: what it lacks is read from the verified tiles. */
+async function fillWindow(deps: LoadDependencies, window: DedupWindow, edge: TileEdge, size: number): Promise<void> {
   if (window.end > size) window.truncate(size);
   const tiles = new VerifiedTiles(deps.publicStore, size, edge);
   for await (const { hashes } of tiles.leafHashes(window.end, size)) {
@@ -244,5 +252,4 @@ async function fillWindow(
     for (let i = 0; i < words.length / 8; i++) window.push(words, i);
   }
   window.release(size);
-  return window;
 }

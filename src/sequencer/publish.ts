@@ -25,6 +25,8 @@ export interface PublishDependencies extends CommitDependencies, RetryDependenci
 
 export type PublishResult =
   | { readonly kind: 'published'; readonly objects: number; readonly bytes: number }
+  /** Another writer has done it. */
+  | { readonly kind: 'found' }
   /** A larger checkpoint stands there: load again, and check that it contains the committed tree of `state`. */
   | { readonly kind: 'overtaken' };
 
@@ -77,6 +79,26 @@ export async function publish(
     }
     expected = now.etag;
   }
+}
+
+/**
+ * As `publish`, of a tree whose last record is another writer's: that one has most likely published it by now. One read
+ * tells; to be told by writing it all again would cost two requests an object.
+ */
+export async function takeOver(
+  deps: PublishDependencies,
+  state: LogState,
+  target: Pick<Boundary, 'size' | 'root'>,
+): Promise<PublishResult> {
+  const known = [state.published.checkpoint, ...state.boundaries];
+  const now = await retrying(deps, 'reading the checkpoint', () => requireCheckpoint(deps.publicStore, deps.verifier));
+  const { size, root } = now.checkpoint;
+  // Commits went on during the read, and may have told of publications, too.
+  const isOurs = [...known, ...state.boundaries].some((tree) => tree.size === size && equalBytes(tree.root, root));
+  if (isOurs && size > state.published.checkpoint.size) settlePublished(state, { ...now, at: deps.clock.now() });
+  if (state.published.checkpoint.size >= target.size) return { kind: 'found' };
+  // Smaller and not ours: for the swap to refuse.
+  return size > target.size ? { kind: 'overtaken' } : publish(deps, state, target);
 }
 
 /** Puts `note` in the place of the version `expected`. Lost, or unknown: what stands there now decides. */

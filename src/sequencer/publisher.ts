@@ -5,8 +5,8 @@
  */
 
 import type { SignedCheckpoint } from '../note/index.ts';
-import type { Answer, EntryOutcome, QueueItem, SubmissionQueue } from '../queue/index.ts';
-import { type PublishDependencies, publish } from './publish.ts';
+import type { Answer, EntryOutcome, LoggedItem, SubmissionQueue } from '../queue/index.ts';
+import { type PublishDependencies, publish, takeOver } from './publish.ts';
 import { recordKey } from './record.ts';
 import { retrying } from './retry.ts';
 import type { SequencerSettings } from './settings.ts';
@@ -14,7 +14,7 @@ import { committed, type LogState } from './state.ts';
 
 /** A delivery of which every entry is committed (or refused), and the published size that it can be answered at. */
 export interface Awaiting {
-  readonly item: QueueItem;
+  readonly item: LoggedItem;
   readonly outcomes: readonly EntryOutcome[];
   readonly neededSize: number;
 }
@@ -78,9 +78,11 @@ export class Publisher {
     const target = committed(state);
     const oldest = state.boundaries[0]?.seen;
     const began = this.#deps.clock.now(); // the cadence is from beginning to beginning
-    const result = await publish(this.#deps, state, target);
+    const isAnothers = state.boundaries.at(-1)?.own === false;
+    const result = await (isAnothers ? takeOver : publish)(this.#deps, state, target);
     // A state that was replaced meanwhile has been found to contain it already.
     if (result.kind === 'overtaken') return state !== this.#shared.state;
+    if (result.kind === 'found') return true;
     this.#publishedAt = began;
     const latencyMs = oldest === undefined ? 0 : this.#deps.clock.now() - oldest;
     const { checkpoint } = state.published;

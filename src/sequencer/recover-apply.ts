@@ -8,7 +8,7 @@ import { equalBytes, type Hash } from '../merkle/index.ts';
 import { formatCheckpoint, type SignedCheckpoint, type Signer, signNote, type Verifier } from '../note/index.ts';
 import { metaFor, type ObjectStore } from '../store/index.ts';
 import { TILE_WIDTH } from '../tiles/index.ts';
-import { replaceCheckpoint, requireCheckpoint } from './checkpoints.ts';
+import { CHECKPOINT_KEY, MAX_CHECKPOINT_BYTES, replaceCheckpoint, requireCheckpoint } from './checkpoints.ts';
 import { createDescription, DESCRIPTION_KEY, idBytes } from './description.ts';
 import { JOURNAL, MAX_RECORD_BYTES, RECORD_HEADER, recordBuffer, recordKey, sealRecord } from './record.ts';
 import type { Evidence, Tree } from './recover-evidence.ts';
@@ -45,6 +45,7 @@ export async function applyPlan(
   seen: SeenTree,
   stretches: AsyncIterable<Stretch>,
 ): Promise<SignedCheckpoint> {
+  await checkUnmoved(deps.publicStore, evidence);
   await describeStores(deps, evidence);
   if (seen.mends > 0) await mendObjects(deps.publicStore, seen, stretches);
   for (const base of plan.setAside) await setAside(deps.privateStore, base);
@@ -54,6 +55,13 @@ export async function applyPlan(
   }
   if (plan.sign) await publishTarget(deps, evidence, target);
   return (await requireCheckpoint(deps.publicStore, deps.verifier)).checkpoint;
+}
+
+/** Nothing keeps a sequencer away from a bucket: where one has published since, what was judged is not what is there. */
+async function checkUnmoved(store: ObjectStore, { published }: Evidence): Promise<void> {
+  const now = await store.get(CHECKPOINT_KEY, { maxBytes: MAX_CHECKPOINT_BYTES });
+  const judged = published.kind === 'absent' ? undefined : published.etag;
+  if (now?.etag !== judged) throw writtenMeanwhile('the checkpoint', store);
 }
 
 async function describeStores({ publicStore, privateStore }: ApplyDependencies, evidence: Evidence): Promise<void> {

@@ -110,9 +110,11 @@ export class Sequencer {
         ...common,
         recall,
         onCommitted: deps.onCommitted ?? (() => {}),
-        onWindowLost: () => {
+        onWindowLost: async () => {
+          this.#publisher.settle();
+          await this.#publisher.answered();
           this.#redelivers = true;
-          return deps.queue.redeliver();
+          await deps.queue.redeliver();
         },
       },
       this.#shared,
@@ -194,7 +196,12 @@ export class Sequencer {
     stop.addEventListener('abort', wake);
     await Promise.all([
       guard(() => intake().finally(() => (open = false))),
-      guard(() => this.#commitLoop(() => publishing)),
+      guard(() =>
+        this.#commitLoop(
+          () => publishing,
+          () => open,
+        ),
+      ),
       guard(() => this.#publishLoop(() => open).finally(() => (publishing = false))),
     ]);
     stop.removeEventListener('abort', wake);
@@ -240,12 +247,14 @@ export class Sequencer {
   }
 
   /** Lasts as long as the other: a publication may yet find that the log must be loaded again. */
-  async #commitLoop(publishing: () => boolean): Promise<void> {
+  async #commitLoop(publishing: () => boolean, open: () => boolean): Promise<void> {
     while (publishing() && !this.#halt.signal.aborted) {
       const seen = this.#work.news;
-      await this.#committer.prepare();
+      // Before it is asked whether it is time: what is due in between must not be slept through.
+      const due = this.#committer.dueIn();
+      await this.#committer.prepare(!open());
       if (await this.#committer.step()) this.#work.wake();
-      else await this.#work.wait(seen);
+      else await this.#workOr(seen, due || undefined);
     }
   }
 

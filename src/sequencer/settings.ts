@@ -5,6 +5,12 @@ import { SteleError } from '../errors.ts';
 export interface SequencerSettings {
   /** Least time between two publications, in ms. 0: publish as soon as something is committed. */
   readonly publishIntervalMs: number;
+  /**
+   * Least time between two commits, in ms, unless a full batch waits; `publishIntervalMs` where that is shorter. Where a
+   * commit costs money: nothing is acknowledged before it is published, so that committing more often gains nothing. And
+   * it leaves room for others: whoever commits without a pause is always ahead of one who has to read the record first.
+   */
+  readonly commitIntervalMs: number;
   /** Sign and publish the same tree again after this long without growth, in ms. 0: never. */
   readonly republishMs: number;
   /** Most entries of one journal record, 1 to 65,536. A batch that is cut short ends at a multiple of 256. */
@@ -36,8 +42,18 @@ const LIMITS = {
   maxAttempts: Number.POSITIVE_INFINITY,
 } as const;
 
-export const DIRECTORY_SETTINGS: SequencerSettings = { ...LIMITS, publishIntervalMs: 100, republishMs: 0 };
-export const BUCKET_SETTINGS: SequencerSettings = { ...LIMITS, publishIntervalMs: 1_000, republishMs: 0 };
+export const DIRECTORY_SETTINGS: SequencerSettings = {
+  ...LIMITS,
+  publishIntervalMs: 100,
+  commitIntervalMs: 0,
+  republishMs: 0,
+};
+export const BUCKET_SETTINGS: SequencerSettings = {
+  ...LIMITS,
+  publishIntervalMs: 1_000,
+  commitIntervalMs: 1_000,
+  republishMs: 0,
+};
 
 /** Throws `config` for settings that contradict each other or a format. */
 export function checkSettings(settings: SequencerSettings): void {

@@ -8,7 +8,6 @@ const folder = temporaryFolder();
 const place = (log: string, which: Which): string => join(folder, log, which);
 
 testRestoredStores('in folders', async () => ({
-  name: 'folders',
   folder,
   url: place,
   async copy(log, which, name) {

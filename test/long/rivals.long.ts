@@ -1,5 +1,5 @@
 /**
- * One to three writers on one log, whose store fails, answers late, loses answers and lands writes long after; writers
+ * One to three writers on one log, with queues of their own or one in the bucket, whose store fails, answers late, loses answers and lands writes long after; writers
  * crash, restart, stop, freeze, and their clocks jump. Replay one round with STELE_SEED=… STELE_ROUNDS=1.
  */
 
@@ -9,7 +9,15 @@ import test from 'node:test';
 import type { Clock } from '../../src/clock.ts';
 import { isSteleError, type SteleError } from '../../src/errors.ts';
 import { openCheckpoint } from '../../src/note/index.ts';
-import { MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
+import {
+  type BucketPlace,
+  BucketQueue,
+  BucketSubmitter,
+  MemoryQueue,
+  QUEUE_LIMITS,
+  type Receipt,
+  readBucketReceipt,
+} from '../../src/queue/index.ts';
 import { DIRECTORY_SETTINGS, Sequencer, type SequencerSettings } from '../../src/sequencer/index.ts';
 import type { ObjectStore } from '../../src/store/index.ts';
 import { audit, newLog, signer, type TestLog, treeHash, utf8, verifier } from '../sequencer/harness.ts';
@@ -29,13 +37,31 @@ interface World extends Weather {
   readonly settings: SequencerSettings;
   readonly acknowledged: Map<string, number>;
   readonly problems: string[];
+  /** What was put into the queue that all writers share; undefined: each has its own. */
+  readonly items: { name: string; entries: string[] }[] | undefined;
   mayFreeze: boolean;
   frozen: boolean;
 }
 
+/** Holds an answer to those that came before it. */
+function acknowledge(world: World, entries: readonly string[], { outcomes, treeSize }: Receipt): void {
+  const { acknowledged, problems, narrow, frozen } = world;
+  for (const [k, outcome] of outcomes.entries()) {
+    const entry = entries[k] ?? '';
+    if ('refused' in outcome) {
+      if (!frozen) problems.push(`${entry} was refused: ${outcome.refused}`);
+      continue;
+    }
+    const told = acknowledged.get(entry) ?? outcome.index;
+    if (told !== outcome.index && !narrow) problems.push(`${entry} was told ${told} and ${outcome.index}`);
+    if (outcome.index >= treeSize) problems.push(`${entry} was acknowledged before it was published`);
+    acknowledged.set(entry, outcome.index);
+  }
+}
+
 /** One process, from its start to its end or its crash; the number of entries it submitted. */
 async function live(world: World, life: Life, crashes: boolean): Promise<number> {
-  const { dice: d, log, problems } = world;
+  const { dice: d, log, problems, items } = world;
   let now = 1_800_000_000_000;
   const clock: Clock = {
     now: () => now,
@@ -50,8 +76,17 @@ async function live(world: World, life: Life, crashes: boolean): Promise<number>
     publicStore: shaky(log.publicStore, life, world),
     privateStore: shaky(log.privateStore, life, world),
   };
-  const queue = new MemoryQueue({ limits: { ...QUEUE_LIMITS, maxAgeMs: Number.POSITIVE_INFINITY }, clock });
-  const settings = { ...world.settings, publishIntervalMs: d.oneOf(0, 20, 200), republishMs: d.oneOf(0, 0, 300) };
+  const memory = new MemoryQueue({ limits: { ...QUEUE_LIMITS, maxAgeMs: Number.POSITIVE_INFINITY }, clock });
+  const submitter = new BucketSubmitter(sharedQueue(log.privateStore), { clock });
+  // A look into the queue is all or nothing, and asks for every item: a bucket store tries each of them again.
+  const steadier = shaky(log.privateStore, life, { ...world, faults: world.faults / 15 });
+  const queue = items === undefined ? memory : new BucketQueue(sharedQueue(steadier), { clock });
+  const settings = {
+    ...world.settings,
+    publishIntervalMs: d.oneOf(0, 20, 200),
+    commitIntervalMs: d.oneOf(0, 0, 100),
+    republishMs: d.oneOf(0, 0, 300),
+  };
   const random = (length: number): Uint8Array => Uint8Array.from({ length }, () => d.below(256));
   const deps = { ...stores, queue, signer, verifier, clock, random, settings };
   const sequencer = await Sequencer.open(deps).catch(async (error: unknown) => {
@@ -66,18 +101,8 @@ async function live(world: World, life: Life, crashes: boolean): Promise<number>
     const start = d.below(world.distinct);
     const entries = Array.from({ length: 1 + d.below(d.chance(0.2) ? 40 : 6) }, (_, i) => `e${start + i}`);
     submitted += entries.length;
-    const { outcomes, treeSize } = await queue.submit(entries.map(utf8));
-    for (const [k, outcome] of outcomes.entries()) {
-      const entry = entries[k] ?? '';
-      if ('refused' in outcome) {
-        if (!world.frozen) problems.push(`${entry} was refused: ${outcome.refused}`);
-        continue;
-      }
-      const told = world.acknowledged.get(entry) ?? outcome.index;
-      if (told !== outcome.index && !world.narrow) problems.push(`${entry} was told ${told} and ${outcome.index}`);
-      if (outcome.index >= treeSize) problems.push(`${entry} was acknowledged before it was published`);
-      world.acknowledged.set(entry, outcome.index);
-    }
+    if (items === undefined) return acknowledge(world, entries, await memory.submit(entries.map(utf8)));
+    for (const name of await submitter.submit(entries.map(utf8))) items.push({ name, entries });
   };
   const wander = (): void => {
     if (world.jumps && d.chance(0.1)) now += (d.next() - 0.5) * 7_200_000;
@@ -85,7 +110,7 @@ async function live(world: World, life: Life, crashes: boolean): Promise<number>
   const serve = async (): Promise<void> => {
     const stop = new AbortController();
     const running = sequencer.run(stop.signal, 'queued');
-    running.catch((error: SteleError) => queue.close(error));
+    running.catch((error: SteleError) => memory.close(error));
     const answers: Promise<void>[] = [];
     for (let i = d.below(12); i >= 0; i--) {
       const answer = submit();
@@ -117,6 +142,31 @@ async function live(world: World, life: Life, crashes: boolean): Promise<number>
   return submitted;
 }
 
+const sharedQueue = (store: ObjectStore): BucketPlace => ({ store, prefix: 'queue/' });
+
+/** Everything that is left in the shared queue is answered, and every item has its receipt. */
+async function finishItems(world: World): Promise<void> {
+  const { log, settings, items = [] } = world;
+  const clock: Clock = { now: () => 1_800_000_000_000, sleep: turn };
+  const queue = new BucketQueue(sharedQueue(log.privateStore), { clock });
+  const random = (length: number): Uint8Array => Uint8Array.from({ length }, () => world.dice.below(256));
+  const sequencer = await Sequencer.open({
+    ...log,
+    queue,
+    signer,
+    verifier,
+    clock,
+    random,
+    settings: { ...settings, publishIntervalMs: 0 },
+  });
+  await sequencer.drain();
+  for (const { name, entries } of items) {
+    const receipt = await readBucketReceipt(sharedQueue(log.privateStore), name);
+    assert.ok(receipt, `${name} is answered`);
+    acknowledge(world, entries, receipt);
+  }
+}
+
 async function round(seed: number): Promise<number> {
   const d = dice(seed);
   const log = await newLog();
@@ -144,6 +194,7 @@ async function round(seed: number): Promise<number> {
     },
     acknowledged: new Map(),
     problems: [],
+    items: d.chance(0.4) ? [] : undefined,
     mayFreeze: d.chance(0.15),
     frozen: false,
   };
@@ -166,6 +217,7 @@ async function round(seed: number): Promise<number> {
   for (const life of lives) life.dead = true;
   await pass(2 * LATEST); // until all has landed
   await live({ ...world, faults: 0, slowness: 0 }, { dead: false }, false); // publishes what was left
+  await finishItems(world);
   assert.deepEqual(world.problems, []);
 
   const entries = (await audit(log)).map((entry) => Buffer.from(entry).toString());

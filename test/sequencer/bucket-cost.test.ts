@@ -159,3 +159,21 @@ test('an item of a bucket queue costs its submitter one PUT, the sequencer a rea
   await queue.close();
   await log.close();
 });
+
+/** Tiles: the edge of each level with its bundle, and the tiles of the window with those above them that are full. */
+const STARTS = [
+  { size: 1_000, tiles: 3 + 3 },
+  { size: 66_000, tiles: 4 + 257 + 1 },
+] as const;
+
+for (const { size, tiles } of STARTS) {
+  test(`a start on a log of ${size} entries reads ${tiles} tiles, which is what cron pays for each time`, async () => {
+    const log = await newBucketLog();
+    await (await openWriter(log)).add(entriesFrom(0, size));
+    stub.reset();
+    await openWriter(log);
+    const edge = { 'GET log.json': 2, 'GET checkpoint': 2, 'LIST journal': 1, 'GET journal': 2 };
+    assert.deepEqual(tally(stub.asked), { ...edge, 'GET tile': tiles });
+    await log.close();
+  });
+}

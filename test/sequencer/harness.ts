@@ -12,7 +12,13 @@ import {
   type SignedCheckpoint,
 } from '../../src/note/index.ts';
 import { type EntryOutcome, MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
-import { DIRECTORY_SETTINGS, initLog, Sequencer, type SequencerSettings } from '../../src/sequencer/index.ts';
+import {
+  type Cosign,
+  DIRECTORY_SETTINGS,
+  initLog,
+  Sequencer,
+  type SequencerSettings,
+} from '../../src/sequencer/index.ts';
 import { type NewObject, type ObjectStore, openStore, type StoredObject } from '../../src/store/index.ts';
 
 export const ORIGIN = 'log.example.com/test';
@@ -58,19 +64,27 @@ export async function newLog(): Promise<TestLog> {
   return log;
 }
 
-export interface Writer {
+export interface Writer<C extends Clock = ReturnType<typeof virtualClock>> {
   readonly sequencer: Sequencer;
   readonly queue: MemoryQueue;
-  readonly clock: ReturnType<typeof virtualClock>;
+  readonly clock: C;
   /** Submits, drains, and gives the answers. */
   add(entries: readonly Uint8Array[]): Promise<EntryOutcome[]>;
 }
 
+export function openWriter(log: TestLog, settings?: Partial<SequencerSettings>): Promise<Writer>;
+export function openWriter<C extends Clock>(
+  log: TestLog,
+  settings: Partial<SequencerSettings>,
+  clock: C,
+  cosign?: Cosign,
+): Promise<Writer<C>>;
 export async function openWriter(
   log: TestLog,
   settings: Partial<SequencerSettings> = {},
-  clock = virtualClock(),
-): Promise<Writer> {
+  clock: Clock = virtualClock(),
+  cosign?: Cosign,
+): Promise<Writer<Clock>> {
   const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
   const sequencer = await Sequencer.open({
     ...log,
@@ -80,6 +94,7 @@ export async function openWriter(
     clock,
     random,
     settings: { ...DIRECTORY_SETTINGS, publishIntervalMs: 0, maxAttempts: 5, ...settings },
+    ...(cosign && { cosign }),
   });
   const add = async (entries: readonly Uint8Array[]): Promise<EntryOutcome[]> => {
     const answer = queue.submit(entries);
@@ -101,6 +116,11 @@ export async function storedCheckpoint(log: TestLog): Promise<SignedCheckpoint> 
   assert.ok(object, 'there is a checkpoint');
   return openCheckpoint(object.bytes, verifier);
 }
+
+/** The entries of the log as text, after `audit`. */
+export const logged = async (log: TestLog): Promise<string[]> => texts(await audit(log));
+export const texts = (entries: readonly Uint8Array[]): string[] =>
+  entries.map((entry) => new TextDecoder().decode(entry));
 
 export async function keysOf(store: ObjectStore, prefix = ''): Promise<string[]> {
   const keys: string[] = [];
@@ -170,11 +190,26 @@ export type Operation = 'get' | 'create' | 'stage' | 'createAll' | 'replace' | '
 /** What happens to one operation: no effect, an effect whose answer is lost, or something before or after it. */
 export type Fault = 'lost' | 'kept' | { before?: () => Promise<void>; after?: () => Promise<void> } | undefined;
 
+/** Plants `fault` at the first operation that matches. */
+export function once(
+  matches: (operation: Operation, key: string) => boolean,
+  fault: Fault,
+): (operation: Operation, key: string) => Fault {
+  let planted = false;
+  return (operation, key) => {
+    if (planted || !matches(operation, key)) return undefined;
+    planted = true;
+    return fault;
+  };
+}
+
+export type FaultyStore = ObjectStore & { readonly calls: string[] };
+
+/** The plan of a public store on which a writer commits and cannot publish. */
+export const neverPublishes = (operation: string): Fault => (operation === 'createAll' ? 'lost' : undefined);
+
 /** A store whose every operation asks `plan` first, and records what was called. */
-export function faulty(
-  store: ObjectStore,
-  plan: (operation: Operation, key: string) => Fault,
-): ObjectStore & { readonly calls: string[] } {
+export function faulty(store: ObjectStore, plan: (operation: Operation, key: string) => Fault): FaultyStore {
   const calls: string[] = [];
   const run = async <T>(operation: Operation, key: string, act: () => Promise<T>): Promise<T> => {
     calls.push(`${operation} ${key}`);

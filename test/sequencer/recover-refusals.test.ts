@@ -8,7 +8,19 @@ import { generateKey, parseSignerKey, parseVerifierKey } from '../../src/note/in
 import { recover } from '../../src/sequencer/index.ts';
 import { recordKey } from '../../src/sequencer/record.ts';
 import { metaFor, openStore } from '../../src/store/index.ts';
-import { emptyStores, keysOf, ORIGIN, openWriter, random, signer, utf8, verifier } from './harness.ts';
+import {
+  emptyStores,
+  faulty,
+  keysOf,
+  ORIGIN,
+  once,
+  openWriter,
+  random,
+  signer,
+  storedCheckpoint,
+  utf8,
+  verifier,
+} from './harness.ts';
 import {
   bytesOf,
   commitOnly,
@@ -273,10 +285,28 @@ test('another writer that publishes meanwhile makes applying fail, and its check
   await first.apply();
   await assert.rejects(second.apply(), (error) => isSteleError(error, 'conflict'));
   await log.publicStore.delete('checkpoint');
-  const third = await lookAt(log);
-  await (await lookAt(log)).apply();
-  await grow(log, 5);
-  const published = await bytesOf(log.publicStore, 'checkpoint');
+  const rival = async (): Promise<void> => {
+    await (await lookAt(log)).apply();
+    await grow(log, 5);
+  };
+  const plan = once((operation) => operation === 'replace', { before: rival });
+  const third = await lookAt({ ...log, publicStore: faulty(log.publicStore, plan) });
   await assert.rejects(third.apply(), (error) => isSteleError(error, 'precondition-failed'));
-  assert.deepEqual(await bytesOf(log.publicStore, 'checkpoint'), published);
+  assert.equal((await storedCheckpoint(log)).size, 315, 'what the rival published');
+});
+
+test('a sequencer that published since recover looked, as a bucket lets it, makes applying refuse before it writes anything', async () => {
+  const log = await grownLog(300, 10);
+  await commitOnly(log, 5, 'nothing');
+  await harm(log.publicStore, 'tile/0/000', 'flipped');
+  const { apply, writes } = await lookAt(log);
+  assert.equal(writes.length, 1);
+  const narrow = { dedupWindow: 20, maxUnpublishedEntries: 20 }; // so that it does not look at that tile
+  await (await openWriter(log, narrow)).sequencer.drain();
+  const before = await contents(log);
+  await assert.rejects(
+    apply(),
+    /the checkpoint in .* changed while recover was at work: stop every writer of this log/,
+  );
+  assert.deepEqual(await contents(log), before);
 });

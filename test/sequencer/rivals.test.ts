@@ -15,7 +15,9 @@ import {
   type Fault,
   faulty,
   indices,
+  logged,
   newLog,
+  once,
   openWriter,
   random,
   signer,
@@ -26,21 +28,9 @@ import {
 } from './harness.ts';
 
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
-const logged = async (log: TestLog): Promise<string[]> =>
-  (await audit(log)).map((entry) => new TextDecoder().decode(entry));
 const unknown = async (): Promise<void> => {
   throw new SteleError('outcome-unknown', 'no answer (planted)');
 };
-
-/** Plants `fault` at the first operation that matches. */
-function once(matches: (operation: string, key: string) => boolean, fault: Fault): (o: string, k: string) => Fault {
-  let planted = false;
-  return (operation, key) => {
-    if (planted || !matches(operation, key)) return undefined;
-    planted = true;
-    return fault;
-  };
-}
 
 test('news that comes between looking and waiting is not slept through', async () => {
   const wakeup = new Wakeup();
