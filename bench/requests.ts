@@ -60,20 +60,25 @@ export function monthly(rate: number, perItem: number | undefined, options: Requ
   return { puts, lists, gets, dollars };
 }
 
-/** Entries that a log may have whose sequencer is started by cron. */
-const SIZES = [1_000, 100_000, 1_000_000] as const;
+/** Entries that a log may have whose sequencer is started by cron, and whether it finds `cache/` from the last time. */
+const FROM_CRON = [
+  { size: 1_000_000, remembers: true },
+  { size: 1_000, remembers: false },
+  { size: 100_000, remembers: false },
+  { size: 1_000_000, remembers: false },
+] as const;
 const CRON_S = 60;
 /** `dedup.window` unless it is configured: what a start reads the leaf hashes of. */
 const WINDOW = 2 ** 20;
 
 /**
  * `stele sequence --once` every minute, with one item of one entry each time. A start asks for log.json, the checkpoint and
- * the journal's end twice each, for the edge and for the tiles of the dedup window, and lists the journal; the queue is
- * listed once more when it is empty.
+ * the journal's end twice each, for the edge and for the tiles of the dedup window unless the cache knows what is in them, and
+ * lists the journal; the queue is listed once more when it is empty.
  */
-export function monthlyFromCron(size: number, options: RequestsOptions): Bill {
+export function monthlyFromCron(size: number, remembers: boolean, options: RequestsOptions): Bill {
   const starts = MONTH_S / CRON_S;
-  const window = Math.floor(Math.min(size, WINDOW) / TILE_WIDTH);
+  const window = remembers ? 0 : Math.floor(Math.min(size, WINDOW) / TILE_WIDTH);
   const levels = Math.ceil(Math.log(size) / Math.log(TILE_WIDTH));
   const puts = starts * (4 + 2);
   const lists = starts * 2;
@@ -96,16 +101,20 @@ export const requestsCommand: CommandModule<object, RequestsOptions> = {
     const lines = LOADS.flatMap((load) =>
       WAYS.map((way) => ({ load: load.name, way: way.name, ...monthly(load.rate, way.perItem, options) })),
     );
-    const fromCron = SIZES.map((size) => ({ size, ...monthlyFromCron(size, options) }));
+    const fromCron = FROM_CRON.map(({ size, remembers }) => ({
+      size,
+      cache: remembers ? 'kept' : 'none',
+      ...monthlyFromCron(size, remembers, options),
+    }));
     if (options.json) {
       process.stdout.write(`${JSON.stringify({ lines, fromCron })}\n`);
       return;
     }
     process.stdout.write(head('entries', 'queue'));
     for (const { load, way, ...bill } of lines) process.stdout.write(row([load, way], bill));
-    process.stdout.write(`\n${head('from cron every minute', 'entries in the log')}`);
-    for (const { size, ...bill } of fromCron) {
-      process.stdout.write(row(['1 a minute', size.toLocaleString('en')], bill));
+    process.stdout.write(`\n${head('from cron every minute, entries in the log', '`cache/`')}`);
+    for (const { size, cache, ...bill } of fromCron) {
+      process.stdout.write(row([size.toLocaleString('en'), cache], bill));
     }
   },
 };

@@ -235,8 +235,12 @@ export class Committer {
     const { recall, logId } = this.#deps;
     const { state } = this.#shared;
     const encoded = encodeParts(parts);
-    const older = await retrying(this.#deps, 'looking for older entries', () => recall.find(state, encoded.hashes));
-    return prepareBatch(state, parts, encoded, older, { logId, nonce });
+    for (;;) {
+      const older = await retrying(this.#deps, 'looking for older entries', () => recall.find(state, encoded.hashes));
+      // While it was confirmed, the window may have let go of entries that were not looked through: those are asked for.
+      if (state.window.start > older.covered) continue;
+      return prepareBatch(state, parts, encoded, older.indices, { logId, nonce });
+    }
   }
 
   #stage(record: BatchRecord | undefined): Promise<StagedObject | undefined> {

@@ -12,6 +12,7 @@ import type { ObjectStore } from '../store/index.ts';
 import { TILE_WIDTH, type TileEdge } from '../tiles/index.ts';
 import { requireCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
 import { DedupWindow, hashWords } from './dedup-window.ts';
+import type { OlderEntries } from './older-entries.ts';
 import { JOURNAL, type JournalRecord, MAX_RECORD_BYTES, parseRecord, parseRecordKey, recordKey } from './record.ts';
 import { advance, committed, type LogState, type Segment, segmentOf, settlePublished } from './state.ts';
 import { readEdge, readEdgeBundle, VerifiedTiles } from './verified-tiles.ts';
@@ -26,6 +27,8 @@ export interface LoadDependencies {
   /** Id of the log, 16 bytes: records of another log are refused. */
   readonly logId: Uint8Array;
   readonly dedupWindow: number;
+  /** What it covers need not be in the window, nor be read. */
+  readonly older?: OlderEntries;
 }
 
 /** How often a load starts over because the log moved under it, before it says so. */
@@ -233,14 +236,18 @@ export function replay(state: LogState, record: JournalRecord, seen: number): vo
   advance(state, segment, { size: record.newSize, root: record.newRoot, own: false, seen });
 }
 
-/** A window that reaches `dedupWindow` entries back from `size`: the former one where it goes on, else one to be filled. */
+/**
+ * A window that reaches `dedupWindow` entries back from `size`, or to what is known of older entries: the former one where
+ * it goes on, else one to be filled. A start that reads a million leaf hashes, each minute from cron, costs more than the log.
+ */
 function windowFor(
-  { dedupWindow, random }: LoadDependencies,
+  { dedupWindow, random, older }: LoadDependencies,
   former: DedupWindow | undefined,
   size: number,
 ): DedupWindow {
   if (former !== undefined && size - former.end <= dedupWindow && former.start <= size) return former;
-  return new DedupWindow(dedupWindow, Math.max(0, size - dedupWindow), random(8));
+  const covered = older === undefined || older.covered > size ? 0 : older.covered;
+  return new DedupWindow(dedupWindow, Math.max(covered, size - dedupWindow), random(8));
 }
 
 /** Brings the window to the published size: what it lacks is read from the verified tiles. */

@@ -11,7 +11,15 @@ import { findOlder, learnOlder, Misled, type OlderEntries } from './older-entrie
 import type { LogState } from './state.ts';
 import { readEdge, VerifiedTiles } from './verified-tiles.ts';
 
-const NONE: ReadonlyMap<number, number> = new Map();
+/** What is known of entries before the window. */
+export interface Found {
+  /** The index of each entry that was found, by its place among those asked for; confirmed by the log. */
+  readonly indices: ReadonlyMap<number, number>;
+  /** Entries before this index were looked through: it answers only for a window that begins here or before. */
+  readonly covered: number;
+}
+
+const NOTHING: Found = { indices: new Map(), covered: Number.POSITIVE_INFINITY };
 
 /** Entries that are passed on at a time. */
 const PORTION = 16_384;
@@ -33,18 +41,22 @@ export class Recall {
     const older = this.#older;
     if (older === undefined) return;
     if (older.covered > state.published.checkpoint.size) older.forget();
+    state.window.keptFrom = older.covered; // else it lets go of more while this is read
     if (older.covered < state.window.start) await learnOlder(older, state.window.start, this.#tilesOf(state));
     state.window.keptFrom = older.covered;
   }
 
-  /** The index of each entry before the window, by its place in the packed `hashes`; confirmed by the log. */
-  async find(state: LogState, hashes: Uint8Array): Promise<ReadonlyMap<number, number>> {
+  /** Looks for the packed `hashes` among the entries before the window. Throws as reading the log's tiles does. */
+  async find(state: LogState, hashes: Uint8Array): Promise<Found> {
     const older = this.#older;
-    if (older === undefined || older.covered === 0) return NONE;
+    if (older === undefined) return NOTHING;
     for (;;) {
+      // Another sequencer on this machine may have made it forget.
+      if (older.covered < state.window.start) await this.catchUp(state);
+      const { covered } = older;
       const { size } = state.published.checkpoint;
       try {
-        return await findOlder(older, hashes, size, () => this.#tilesOf(state));
+        return { covered, indices: await findOlder(older, hashes, size, () => this.#tilesOf(state)) };
       } catch (error) {
         if (!(error instanceof Misled)) throw error;
         this.#onMisled(error);
@@ -69,6 +81,12 @@ export class Recall {
     });
     this.#teaching.catch(() => {}); // whoever waits for it is told; the next call tries again
     return ahead < 4 * window.capacity ? undefined : this.#teaching;
+  }
+
+  /** Passes on all that is published, so that the next start need not read it. */
+  async teachAll(state: LogState): Promise<void> {
+    await this.#teaching;
+    if (this.#older !== undefined) await passOn(this.#older, state, state.published.checkpoint.size);
   }
 
   /** A reader of the published tree as it is now: the edge goes on, and lets go of what lies behind it. */

@@ -59,6 +59,7 @@ export interface RunReport {
 export class Sequencer {
   readonly #deps: SequencerDependencies;
   readonly #shared: Shared;
+  readonly #recall: Recall;
   readonly #committer: Committer;
   readonly #publisher: Publisher;
   /** Aborted on a fatal error: every loop ends where it stands. */
@@ -94,6 +95,7 @@ export class Sequencer {
 
   private constructor(deps: SequencerDependencies, logId: Uint8Array, state: LogState, recall: Recall) {
     this.#deps = deps;
+    this.#recall = recall;
     this.#shared = { state, awaiting: [], counts: { appended: 0, duplicates: 0, refused: 0 } };
     const { maxAttempts, dedupWindow } = deps.settings;
     const common = {
@@ -167,6 +169,11 @@ export class Sequencer {
     return this.#stages(async () => {
       while (!stop.aborted && (await this.#receive()) > 0);
     }, stop);
+  }
+
+  /** Passes on to the older entries what the window alone knows: the next start then reads none of it. */
+  remember(): Promise<void> {
+    return this.#recall.teachAll(this.#shared.state);
   }
 
   /** Ends this log for ever (DESIGN §5, "Freeze"): drains, commits the freeze record, publishes. */

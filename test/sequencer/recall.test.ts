@@ -14,6 +14,7 @@ import { DedupCache } from '../../src/store/index.ts';
 import {
   audit,
   entriesFrom,
+  faulty,
   indices,
   newLog,
   random,
@@ -41,6 +42,7 @@ const SETTINGS = {
 
 interface Writer {
   add(entries: readonly Uint8Array[]): Promise<(number | string)[]>;
+  remember(): Promise<void>;
   readonly troubles: string[];
 }
 
@@ -61,6 +63,7 @@ async function openWriter(log: TestLog, older: OlderEntries | undefined): Promis
   });
   return {
     troubles,
+    remember: () => sequencer.remember(),
     async add(entries) {
       const answer = queue.submit(entries);
       await sequencer.drain();
@@ -206,6 +209,33 @@ test('a cache that cannot be written to makes the window wider, then the writer 
   assert.ok(refusals > 4 && cache.covered > 0);
   assert.deepEqual(await writer.add(entriesFrom(0, 2_400)), range(0, 2_400));
   cache.close();
+});
+
+test('what is remembered need not be read at the next start, and is known all the same', async () => {
+  const log = await newLog();
+  const path = freshPath();
+  const id = await logIdOf(log);
+  const first = DedupCache.open(path, id);
+  const writer = await openWriter(log, first);
+  for (let at = 0; at < 1_200; at += 200) await writer.add(entriesFrom(at, 200));
+  await writer.remember();
+  assert.equal(first.covered, 1_200);
+  first.close();
+
+  const reads = async (older: OlderEntries | undefined): Promise<[string[], Writer]> => {
+    const publicStore = faulty(log.publicStore, () => undefined);
+    const opened = await openWriter({ ...log, publicStore }, older);
+    return [publicStore.calls.filter((call) => call.startsWith('get tile/0/')), opened];
+  };
+  const [without] = await reads(undefined);
+  const second = DedupCache.open(path, id);
+  const [withCache, next] = await reads(second);
+  assert.ok(without.length > 1, 'the window is read where nothing is remembered');
+  assert.deepEqual(withCache, ['get tile/0/004.p/176'], 'the edge and nothing else');
+  assert.deepEqual(await next.add(entriesFrom(0, 1_201)), range(0, 1_201));
+  await next.remember();
+  assert.equal(second.covered, 1_201);
+  second.close();
 });
 
 test('a frozen log answers what lies before the window', async () => {

@@ -57,6 +57,9 @@ export default defineVerb({
         if (!args.once)
           void older?.check().then((good) => good || output.note('the dedup cache was damaged: it is made anew'));
         const report = args.once ? await sequencer.drain() : await sequencer.run(stop.signal);
+        await sequencer
+          .remember()
+          .catch((error: Error) => output.note(`the dedup cache falls behind: ${error.message}`));
         const { size, appended, duplicates, refused } = report;
         output.note(`stopped at size ${size}: ${appended} appended, ${duplicates} duplicates, ${refused} refused`);
         output.result('', { size, appended, duplicates, refused });
