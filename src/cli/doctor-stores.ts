@@ -8,7 +8,7 @@ import type { ListedObject, ObjectStore, ReadableStore } from '../store/index.ts
 import type { LogConfig } from './config.ts';
 
 /** What is committed or submitted is published within seconds where a writer runs, within a minute from cron. */
-const OVERDUE_MS = 5 * 60_000;
+export const OVERDUE_MS = 5 * 60_000;
 /** Records below the published size that a writer may be about to delete. */
 const COLLECTED_LATE = 64;
 
@@ -149,7 +149,7 @@ function ago(objects: readonly ListedObject[], nowMs: number): string {
   return duration(nowMs - Math.min(...objects.map(({ modified }) => modified)));
 }
 
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;

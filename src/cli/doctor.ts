@@ -16,9 +16,11 @@ import {
 import { type Clock, systemClock } from '../clock.ts';
 import { DeniedError, isSteleError } from '../errors.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
+import { isNatsUrl } from '../queue/index.ts';
 import { isBucketUrl, metaFor, type ObjectStore, openStore, probeStore, publicUrl } from '../store/index.ts';
 import { type Environment, type LogConfig, queueUrl, storeUrl } from './config.ts';
 import { examineDisk, examineKey } from './doctor-machine.ts';
+import { examineNatsQueue } from './doctor-nats.ts';
 import { examineBucketPrivacy, examineFolderPrivacy } from './doctor-private.ts';
 import { examineJournal, examineQueue, examineSameLog, judgeAge, modifiedOf } from './doctor-stores.ts';
 import type { ReadableLog } from './reading.ts';
@@ -107,7 +109,9 @@ async function* examineStores(
     }
   }
   const elsewhere = queueUrl(config);
-  if (elsewhere !== undefined) {
+  if (elsewhere !== undefined && isNatsUrl(elsewhere)) {
+    yield await withRefusals('queue', () => examineNatsQueue(elsewhere, clock.now()));
+  } else if (elsewhere !== undefined) {
     await using queue = await openExisting(elsewhere);
     if (queue === undefined) yield ok('queue', `there is no ${elsewhere} yet: nobody has submitted anything`);
     else yield await withRefusals('queue', () => examineQueue(queue.store.list(''), clock.now()));

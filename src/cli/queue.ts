@@ -7,8 +7,13 @@ import { SteleError } from '../errors.ts';
 import {
   BucketQueue,
   BucketSubmitter,
+  isNatsUrl,
+  type NatsPlace,
+  openNatsQueue,
+  openNatsSubmitter,
   openSpool,
   openSpoolSubmitter,
+  parseNatsUrl,
   type SubmissionQueue,
   type Submitter,
 } from '../queue/index.ts';
@@ -21,7 +26,8 @@ const QUEUE = 'queue';
 export type QueuePlace =
   | { readonly kind: 'folder'; readonly path: string }
   /** The queue's keys in the store at `url` begin with `prefix`. */
-  | { readonly kind: 'bucket'; readonly url: string; readonly prefix: string };
+  | { readonly kind: 'bucket'; readonly url: string; readonly prefix: string }
+  | { readonly kind: 'nats'; readonly nats: NatsPlace };
 
 /** The queue that a command line names: a folder, or the URL of one or of a place in a bucket. Throws `config`. */
 export function parseQueuePlace(text: string): QueuePlace {
@@ -30,9 +36,10 @@ export function parseQueuePlace(text: string): QueuePlace {
     return { kind: 'folder', path: fileURLToPath(text) };
   }
   if (isBucketUrl(text)) return { kind: 'bucket', url: text, prefix: '' };
+  if (isNatsUrl(text)) return { kind: 'nats', nats: parseNatsUrl(text) };
   throw new SteleError(
     'config',
-    `${text} is not a queue: it is a folder, s3://bucket/prefix or minio://host/bucket/prefix`,
+    `${text} is not a queue: it is a folder, s3://bucket/prefix, minio://host/bucket/prefix or nats://host/stream`,
   );
 }
 
@@ -52,7 +59,7 @@ export function queuePlace(config: LogConfig): QueuePlace {
   if (place.kind === 'folder' && !store.startsWith('file:')) {
     throw new SteleError(
       'config',
-      `queue.url of ${config.dir} is the folder ${place.path}, but stores.private is ${store}, where no lock keeps a second sequencer away: put the queue into a bucket, too`,
+      `queue.url of ${config.dir} is the folder ${place.path}, but stores.private is ${store}, where no lock keeps a second sequencer away: put the queue into a bucket, or on NATS`,
     );
   }
   return place;
@@ -60,6 +67,7 @@ export function queuePlace(config: LogConfig): QueuePlace {
 
 export async function openSubmitter(place: QueuePlace): Promise<Submitter> {
   if (place.kind === 'folder') return openSpoolSubmitter(place.path);
+  if (place.kind === 'nats') return openNatsSubmitter(place.nats, systemClock);
   return new BucketSubmitter({ store: await openStore(place.url), prefix: place.prefix }, { clock: systemClock });
 }
 
@@ -68,6 +76,7 @@ export async function openQueue(config: LogConfig): Promise<SubmissionQueue> {
   const place = queuePlace(config);
   const options = { clock: systemClock, pollMs: config.queue?.poll };
   if (place.kind === 'folder') return openSpool(place.path, options);
+  if (place.kind === 'nats') return openNatsQueue(place.nats, options);
   return new BucketQueue(
     { store: await openStore(place.url), prefix: place.prefix },
     {

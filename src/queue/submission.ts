@@ -64,19 +64,28 @@ export function isSubmissionId(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
+/** How long an item may be, where what carries it takes less than the format allows; bytes with the header. */
+export interface ItemLimits {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+const FORMAT_LIMITS: ItemLimits = { entries: MAX_ITEM_ENTRIES, bytes: MAX_ITEM_BYTES };
+
 /**
- * Cuts any number of entries into runs that fit a submission each, in order, each as long as the limits allow.
+ * Cuts any number of entries into runs that fit a submission each, in order, each as long as `most` allows: by itself, an
+ * entry that does not fit at all is a run all the same.
  *
  * None for no entries. Throws `limit`, naming its place, for an entry above 65,535 bytes, before anything is cut.
  */
-export function splitEntries(entries: readonly Uint8Array[]): Uint8Array[][] {
+export function splitEntries(entries: readonly Uint8Array[], most: ItemLimits = FORMAT_LIMITS): Uint8Array[][] {
   for (const [place, entry] of entries.entries()) checkEntry(entry, place);
   const runs: Uint8Array[][] = [];
   let run: Uint8Array[] = [];
   let size = HEADER_SIZE;
   for (const entry of entries) {
     const needed = LENGTH_SIZE + entry.length;
-    if (run.length === MAX_ITEM_ENTRIES || size + needed > MAX_ITEM_BYTES) {
+    if (run.length > 0 && (run.length >= most.entries || size + needed > most.bytes)) {
       runs.push(run);
       run = [];
       size = HEADER_SIZE;

@@ -18,21 +18,33 @@ export interface Ended {
  * says so and does not run; in CI (`CI=true`) that is a failure.
  */
 export function realPrograms<Name extends string>(
-  t: TestContext,
+  t: Pick<TestContext, 'skip'>,
   ...names: readonly Name[]
 ): Record<Name, string> | undefined {
-  const { status, stdout, stderr, error } = spawnSync(INSTALLER, ['--where', ...names], { encoding: 'utf8' });
-  if (status === 0) {
-    const paths = stdout.trim().split('\n');
-    return Object.fromEntries(names.map((name, i) => [name, paths[i]])) as Record<Name, string>;
-  }
-  const reason = error?.message ?? stderr.trim();
+  const found = find(names);
+  if ('programs' in found) return found.programs;
   const { CI } = process.env;
   if (CI === 'true') {
-    throw new Error(`CI must not skip: ${reason}`);
+    throw new Error(`CI must not skip: ${found.reason}`);
   }
-  t.skip(reason);
+  t.skip(found.reason);
   return undefined;
+}
+
+/** As `realPrograms`, for what is no test: throws what is missing. */
+export function installedPrograms<Name extends string>(...names: readonly Name[]): Record<Name, string> {
+  const found = find(names);
+  if ('reason' in found) throw new Error(found.reason);
+  return found.programs;
+}
+
+function find<Name extends string>(
+  names: readonly Name[],
+): { readonly programs: Record<Name, string> } | { readonly reason: string } {
+  const { status, stdout, stderr, error } = spawnSync(INSTALLER, ['--where', ...names], { encoding: 'utf8' });
+  if (status !== 0) return { reason: error?.message ?? stderr.trim() };
+  const paths = stdout.trim().split('\n');
+  return { programs: Object.fromEntries(names.map((name, i) => [name, paths[i]])) as Record<Name, string> };
 }
 
 /** Runs a program to its end, or to the time limit. Never rejects: what a test expects of the end is its own affair. */

@@ -1,7 +1,10 @@
 /** Real servers for tests: on free ports of 127.0.0.1, their files in one folder, stopped by process id. */
 
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type RunningServer, startServer } from '../../examples/shared/servers.ts';
 
@@ -100,4 +103,46 @@ export function setEnvironment(t: TestContext, variables: Readonly<Record<string
       else process.env[name] = before;
     });
   }
+}
+
+export interface NatsServer extends RunningServer {
+  /** `nats://127.0.0.1:PORT` */
+  readonly natsUrl: string;
+}
+
+/**
+ * A NATS server with JetStream, whose streams are files below `folder`; `config`: more lines of its configuration. Given
+ * the `natsUrl` of one that was stopped, it listens there again.
+ */
+export async function startNats(
+  program: string,
+  folder: string,
+  config: readonly string[] = [],
+  again?: string,
+): Promise<NatsServer> {
+  await mkdir(folder, { recursive: true });
+  const port = again === undefined ? await freePort() : Number(new URL(again).port);
+  const server = await startServer('healthz?js-enabled-only=true', async (monitor) => {
+    const file = join(folder, 'nats.conf');
+    const lines = [
+      `listen: "127.0.0.1:${port}"`,
+      `http: "127.0.0.1:${monitor}"`,
+      `jetstream { store_dir: ${JSON.stringify(join(folder, 'js'))}, max_mem: 64M, max_file: 1G }`,
+      ...config,
+    ];
+    await writeFile(file, `${lines.join('\n')}\n`);
+    return spawn(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  });
+  return { ...server, natsUrl: `nats://127.0.0.1:${port}` };
+}
+
+/** A port that nobody has now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -41,7 +41,7 @@ export default defineVerb({
   options: {
     dir: DIR,
     queue: {
-      describe: 'submit to this queue (s3:, minio: or a folder) instead: no folder of a log, no key is needed',
+      describe: 'submit to this queue (s3:, minio:, nats: or a folder) instead: no folder of a log, no key is needed',
       type: 'string',
       requiresArg: true,
     },
