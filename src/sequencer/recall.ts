@@ -54,6 +54,7 @@ export class Recall {
       // Another sequencer on this machine may have made it forget.
       if (older.covered < state.window.start) await this.catchUp(state);
       const { covered } = older;
+      if (covered === 0) return { covered, indices: NOTHING.indices };
       const { size } = state.published.checkpoint;
       try {
         return { covered, indices: await findOlder(older, hashes, size, () => this.#tilesOf(state)) };
