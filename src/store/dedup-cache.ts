@@ -19,7 +19,7 @@ const FORMAT = 1;
 /** Rows that are written or checked before others get their turn: some milliseconds. */
 const SLICE = 1_000;
 /** Memory for pages, in KiB. */
-const PAGE_CACHE_KIB = 32_768;
+const PAGE_CACHE_KIB = 8_192;
 
 const SCHEMA = `
   PRAGMA journal_mode = wal;
