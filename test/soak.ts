@@ -24,7 +24,7 @@ import { follow, loggedEntries, openTestbed, Service, type Testbed, verifier } f
 /** How long a submission may take before it counts as one that failed, in ms; it is submitted once. */
 const PATIENCE_MS = 60_000;
 const AVAILABILITY_MARK = 0.9995;
-const KILL_EVERY_MS = [5_000, 15_000] as const;
+const KILL_EVERY_MS = [8_000, 20_000] as const;
 const SAMPLE_EVERY_MS = 2_000;
 /** How much more memory the last third may take than the one before: beyond that it grows. */
 const GROWTH_MARK = 1.25;

@@ -11,7 +11,10 @@ import { readDescription } from '../sequencer/index.ts';
 import { DedupCache, type ObjectStore, probeStore, type ReadableStore } from '../store/index.ts';
 import type { LogConfig } from './config.ts';
 
-/** How long a passed probe counts for one-shots. A hundred requests a minute would cost more than the log. */
+/**
+ * How long a passed probe counts. From cron a hundred requests a minute would cost more than the log, and a service that was
+ * killed would be away for as long as they take.
+ */
 const PROBED_FOR_MS = 24 * 3_600_000;
 
 /** The cache of older entries, or undefined where `dedup.cache` is off. Throws `config`. */

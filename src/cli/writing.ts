@@ -18,8 +18,6 @@ export interface WriterOptions extends EphemeralOptions {
   readonly lockWaitMs: number;
   /** What the next writer is told that this process does. */
   readonly verb: string;
-  /** Ends soon and comes again, as from cron: buckets are probed once a day. */
-  readonly oneShot?: boolean;
 }
 
 export interface WritableLog extends WriterStores {
@@ -39,7 +37,7 @@ export async function openForWriting(config: LogConfig, options: WriterOptions):
   const stores = await openWriterStores(urls, {
     waitMs: options.lockWaitMs,
     holder: options.verb,
-    ...(options.oneShot === true && { probe: probeDaily(config) }),
+    probe: probeDaily(config),
   });
   const verifier = parseVerifierKey(signer.verifierKey);
   return { ...stores, signer, verifier, random: (length) => randomBytes(length) };

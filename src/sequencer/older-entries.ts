@@ -33,11 +33,13 @@ export async function findOlder(
   tiles: () => VerifiedTiles,
 ): Promise<ReadonlyMap<number, number>> {
   const found = new Map<number, number>();
+  const { covered } = older;
   const hashOf = (i: number): Uint8Array => hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE);
   for (let i = 0; i < hashes.length / HASH_SIZE; i++) {
     const index = older.find(hashOf(i));
     if (index !== undefined) found.set(i, index);
   }
+  if (older.covered < covered) throw new Misled('it was damaged, and forgot everything while it was asked');
   if (found.size === 0) return found;
   const reader = tiles();
   for (const [i, index] of found) {

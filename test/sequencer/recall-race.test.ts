@@ -1,6 +1,6 @@
 /**
- * While what is known of older entries is held against the log, the window goes on: it may let go of entries that were
- * not looked through when the question was asked. Found by a simulation with many seeds (DEDUP).
+ * What changes while older entries are asked for: the window goes on, and may let go of entries that were not looked
+ * through when the question was asked (found by a simulation with many seeds); or a cache finds itself damaged.
  */
 
 import assert from 'node:assert/strict';
@@ -93,4 +93,45 @@ test('an entry that leaves the window while older ones are confirmed keeps its i
   await fresh;
   stop.abort();
   await running;
+});
+
+test('an entry that a damaged cache forgot while it was asked keeps its index (CORRUPT-10)', async () => {
+  const older = slowOlder(async () => {});
+  let isDamaged = false;
+  const damaged: OlderEntries = {
+    get covered() {
+      return older.covered;
+    },
+    find(hash) {
+      if (isDamaged) older.forget();
+      isDamaged = false;
+      return older.find(hash);
+    },
+    add: (first, hashes) => older.add(first, hashes),
+    forget: () => older.forget(),
+  };
+  const log = await newLog();
+  const clock = virtualClock();
+  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
+  const settings = { ...DIRECTORY_SETTINGS, publishIntervalMs: 0, dedupWindow: WINDOW, maxUnpublishedEntries: WINDOW };
+  const writer = await Sequencer.open({
+    ...log,
+    queue,
+    signer,
+    verifier,
+    clock,
+    random,
+    older: damaged,
+    settings: { ...settings, maxBatchEntries: 4 },
+  });
+  const add = async (from: number, count: number): Promise<(number | string)[]> => {
+    const answer = queue.submit(entriesFrom(from, count));
+    await writer.drain();
+    return indices((await answer).outcomes);
+  };
+  for (let at = 0; at < 60; at += 4) await add(at, 4);
+  assert.ok(older.covered > 10);
+  isDamaged = true;
+  assert.deepEqual(await add(7, 2), [7, 8]);
+  assert.deepEqual(await add(9, 1), [9], 'it was learned again');
 });

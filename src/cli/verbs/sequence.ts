@@ -38,7 +38,6 @@ export default defineVerb({
       allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'sequence',
-      oneShot: args.once,
     });
     try {
       const queue = await openQueue(config);
