@@ -12,10 +12,10 @@ import { DedupCache, type ObjectStore, probeStore, type ReadableStore } from '..
 import type { LogConfig } from './config.ts';
 
 /**
- * How long a passed probe counts. From cron a hundred requests a minute would cost more than the log, and a service that was
+ * How long what was found to be good counts as that. From cron a hundred requests a minute would cost more than the log, and a service that was
  * killed would be away for as long as they take.
  */
-const PROBED_FOR_MS = 24 * 3_600_000;
+const GOOD_FOR_MS = 24 * 3_600_000;
 
 /** The cache of older entries, or undefined where `dedup.cache` is off. Throws `config`. */
 export async function openDedupCache(config: LogConfig, publicStore: ReadableStore): Promise<DedupCache | undefined> {
@@ -27,18 +27,33 @@ export async function openDedupCache(config: LogConfig, publicStore: ReadableSto
 
 /** Probes a bucket unless this machine did so within a day. */
 export function probeDaily(config: LogConfig): (store: ObjectStore) => Promise<void> {
-  const path = join(config.dir, 'cache', 'probed.json');
-  return async (store) => {
-    const probed = await readTimes(path);
-    const ageMs = systemClock.now() - (probed[store.url] ?? 0);
-    if (ageMs >= 0 && ageMs < PROBED_FOR_MS) return;
-    await probeStore(store);
-    await mkdir(join(config.dir, 'cache'), { recursive: true });
-    await writeFile(path, `${JSON.stringify({ ...probed, [store.url]: systemClock.now() })}\n`);
-  };
+  return (store) => daily(config, store.url, () => probeStore(store));
 }
 
-/** When each store passed, in ms since 1970. What cannot be read is forgotten. */
+/**
+ * Looks through the dedup cache unless that was done within a day: what it lacks by damage would be logged again. False: it
+ * was damaged, and knows nothing any more.
+ */
+export async function checkDaily(config: LogConfig, cache: DedupCache): Promise<boolean> {
+  let isGood = true;
+  await daily(config, 'dedup cache', async () => {
+    isGood = await cache.check();
+  });
+  return isGood;
+}
+
+/** Does it unless it was done, and did not throw, within a day. */
+async function daily(config: LogConfig, what: string, work: () => Promise<void>): Promise<void> {
+  const path = join(config.dir, 'cache', 'checked.json');
+  const times = await readTimes(path);
+  const ageMs = systemClock.now() - (times[what] ?? 0);
+  if (ageMs >= 0 && ageMs < GOOD_FOR_MS) return;
+  await work();
+  await mkdir(join(config.dir, 'cache'), { recursive: true });
+  await writeFile(path, `${JSON.stringify({ ...(await readTimes(path)), [what]: systemClock.now() })}\n`);
+}
+
+/** When what was last found to be good, in ms since 1970. What cannot be read is forgotten. */
 async function readTimes(path: string): Promise<Readonly<Record<string, number>>> {
   try {
     const times: unknown = JSON.parse(await readFile(path, 'utf8'));

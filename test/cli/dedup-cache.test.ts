@@ -41,6 +41,16 @@ test('what left the window long ago keeps its index: with the cache, without it,
   assert.deepEqual(JSON.parse(await ok(['rebuild-cache', '-C', dir, '--json'])), { entries: 1_500 });
   assert.equal((await add(30, 1_500)).duplicates, 1_470);
 
+  const { DatabaseSync } = await import('node:sqlite');
+  const db = new DatabaseSync(cache);
+  db.exec('DELETE FROM entry WHERE place % 2 = 0');
+  db.close();
+  await rm(join(dir, 'cache', 'checked.json')); // as after a day
+  await ok(['add', '-C', dir, '--lines', '-'], lines(0, 100));
+  const damaged = await stele(['sequence', '-C', dir, '--once', '--json', ...SMALL]);
+  assert.match(damaged.stderr, /the dedup cache was damaged/);
+  assert.equal(JSON.parse(damaged.stdout).duplicates, 100);
+
   const off = await ok(['add', '-C', dir, '--lines', '-'], lines(0, 2)).then(() =>
     ok(['sequence', '-C', dir, '--once', '--json', ...SMALL, '--dedup.cache', 'off']),
   );
@@ -77,7 +87,7 @@ test('a bucket is probed once a day by one machine, init being the first time', 
   const probes: boolean[] = [];
   for (let round = 0; round < 3; round++) {
     if (round === 2) {
-      const path = join(dir, 'cache', 'probed.json');
+      const path = join(dir, 'cache', 'checked.json');
       const times = JSON.parse(await readFile(path, 'utf8')) as Record<string, number>;
       const yesterday = Object.entries(times).map(([url, time]) => [url, time - 25 * 3_600_000]);
       await writeFile(path, JSON.stringify(Object.fromEntries(yesterday)));

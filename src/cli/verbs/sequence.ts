@@ -3,7 +3,7 @@ import { type Publication, Sequencer } from '../../sequencer/index.ts';
 import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
-import { openDedupCache } from '../local-cache.ts';
+import { checkDaily, openDedupCache } from '../local-cache.ts';
 import type { Output } from '../output.ts';
 import { openQueue } from '../queue.ts';
 import { listenForStop } from '../stopping.ts';
@@ -43,6 +43,9 @@ export default defineVerb({
       const queue = await openQueue(config);
       const older = await openDedupCache(config, log.publicStore);
       try {
+        // Beside a service, which is there to learn from what it finds; before a one-shot.
+        const checking = older && noteDamage(checkDaily(config, older), output);
+        if (args.once) await checking;
         const sequencer = await Sequencer.open({
           ...log,
           queue,
@@ -53,8 +56,6 @@ export default defineVerb({
           onRetry: (what, error, attempt) => output.note(`${what} failed (${attempt}), trying again: ${error.message}`),
         });
         output.note(`sequencing ${config.origin} from size ${sequencer.published.size}`);
-        if (!args.once)
-          void older?.check().then((good) => good || output.note('the dedup cache was damaged: it is made anew'));
         const report = args.once ? await sequencer.drain() : await sequencer.run(stop.signal);
         await sequencer
           .remember()
@@ -72,6 +73,14 @@ export default defineVerb({
     return YES;
   },
 });
+
+async function noteDamage(checking: Promise<boolean>, output: Output): Promise<void> {
+  try {
+    if (!(await checking)) output.note('the dedup cache was damaged: it is learned from the log again');
+  } catch (error) {
+    output.note(`the dedup cache could not be checked: ${error instanceof Error ? error.message : error}`);
+  }
+}
 
 /** A line for a publication, at most one a second; a program gets all of them. */
 function statusLines(output: Output): (publication: Publication) => void {
