@@ -23,6 +23,8 @@ import { follow, loggedEntries, openTestbed, Service, type Testbed, verifier } f
 
 /** How long a submission may take before it counts as one that failed, in ms; it is submitted once. */
 const PATIENCE_MS = 60_000;
+/** One puts its items one after another; the proxy holds up some of them for seconds. */
+const SUBMITTERS = 20;
 const AVAILABILITY_MARK = 0.9995;
 const KILL_EVERY_MS = [8_000, 20_000] as const;
 const SAMPLE_EVERY_MS = 2_000;
@@ -115,12 +117,17 @@ interface Submissions {
 
 /** Comes by the clock, whether answered or not; a tenth of the entries was submitted before. */
 async function submitAllTheWhile(queueUrl: string, forMs: number): Promise<Submissions> {
-  const submitter = new BucketSubmitter({ store: await openStore(queueUrl), prefix: '' }, { clock: systemClock });
+  const submitters = await Promise.all(
+    Array.from({ length: SUBMITTERS }, async () => {
+      const store = await openStore(queueUrl);
+      return new BucketSubmitter({ store, prefix: '' }, { clock: systemClock });
+    }),
+  );
   const told = new Map<string, number>();
   const latencies: number[] = [];
   const waiting = new Set<Promise<void>>();
   let [submitted, next] = [0, 0];
-  const submit = async (texts: readonly string[]): Promise<void> => {
+  const submit = async (submitter: BucketSubmitter, texts: readonly string[]): Promise<void> => {
     const began = performance.now();
     const signal = AbortSignal.timeout(PATIENCE_MS);
     try {
@@ -145,12 +152,14 @@ async function submitAllTheWhile(queueUrl: string, forMs: number): Promise<Submi
       () => `entry ${randomInt(10) === 0 ? randomInt(next + 1) : next++}`,
     );
     submitted += 1;
-    const answer: Promise<void> = submit([...new Set(texts)]).finally(() => waiting.delete(answer));
+    const submitter = submitters[submitted % SUBMITTERS] ?? submitters[0];
+    if (submitter === undefined) break;
+    const answer: Promise<void> = submit(submitter, [...new Set(texts)]).finally(() => waiting.delete(answer));
     waiting.add(answer);
     await sleep(1_000 / rate);
   }
   await Promise.all(waiting);
-  await submitter.close();
+  await Promise.all(submitters.map((submitter) => submitter.close()));
   latencies.sort((a, b) => a - b);
   const at = (p: number): number => Math.round(latencies[Math.floor((latencies.length - 1) * p)] ?? Number.NaN);
   return {
