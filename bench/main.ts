@@ -14,6 +14,7 @@ import { latencyCommand } from './latency.ts';
 import { memoryCommand } from './memory.ts';
 import { requestsCommand } from './requests.ts';
 import { treeCommand } from './tree.ts';
+import { verifyCommand } from './verify.ts';
 import { versusTesseraCommand } from './versus-tessera.ts';
 
 await yargs(hideBin(process.argv))
@@ -21,11 +22,12 @@ await yargs(hideBin(process.argv))
   .command(appendCommand)
   .command(latencyCommand)
   .command(treeCommand)
+  .command(verifyCommand)
   .command(fsckCommand)
   .command(memoryCommand)
   .command(versusTesseraCommand)
   .command(requestsCommand)
-  .demandCommand(1, 'Which benchmark: append, latency, tree, fsck, memory or versus-tessera?')
+  .demandCommand(1, 'Which benchmark: append, latency, tree, verify, fsck, memory or versus-tessera?')
   .strict()
   .version(false)
   .fail((message, error) => {

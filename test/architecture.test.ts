@@ -20,7 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['merkle'],
 ];
 /** Rooms that run unchanged in a browser. */
-const PURE = new Set(['merkle', 'tiles', 'note', 'client']);
+const PURE = new Set(['merkle', 'tiles', 'note', 'entry', 'client']);
 /** Files that `imports` of src/package.json pick for Node, and only for Node. */
 const PLATFORM = /-node\.ts$/;
 /** What the sequencer must be handed, so that a simulator can hand it something else. */
