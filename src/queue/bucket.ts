@@ -26,6 +26,8 @@ const LISTED_AT_ONCE = 65_536;
 const MOST_ITEMS = 256;
 /** Requests in flight. */
 const IO_IN_FLIGHT = 32;
+/** How often a receipt is put whose outcome is not known, before the sequencer is told and waits a while. */
+const RECEIPT_ATTEMPTS = 3;
 
 export interface BucketQueueOptions {
   readonly clock: Clock;
@@ -124,26 +126,38 @@ export class BucketQueue implements SubmissionQueue {
     }));
     for (const { id } of leaving) this.#delivered.delete(id);
     const round = this.#round;
-    try {
-      await forAll(
-        this.#io,
-        leaving.flatMap(({ names, receipt }) => names.map((name) => ({ name, receipt }))),
-        async ({ name, receipt }) => {
-          // A receipt that is there already is about this very item, from another sequencer or from before a crash,
-          // and stays true. Only then may the item go: a crash in between delivers it again.
-          const key = keyIn(this.#place, 'done', name);
-          await this.#place.store.create(key, encodeReceipt(receipt), QUEUE_HEADERS);
-          await this.#place.store.delete(keyIn(this.#place, 'new', name));
-        },
-      );
-    } catch (error) {
-      // As it was, so that it can be tried again.
-      if (round === this.#round) for (const { id, names } of leaving) for (const name of names) this.#attach(id, name);
-      throw this.#failure('the queue cannot be answered', error);
+    const objects = leaving.flatMap(({ id, names, receipt }) => names.map((name) => ({ id, name, receipt })));
+    let left: string | undefined;
+    let failure: { readonly error: unknown } | undefined;
+    await forAll(this.#io, objects, async ({ id, name, receipt }) => {
+      try {
+        await this.#leave(name, encodeReceipt(receipt));
+        this.#taken.delete(name);
+        left = name;
+      } catch (error) {
+        failure ??= { error };
+        // It alone is tried again: of hundreds one would fail each time where one request in fifty does.
+        if (round === this.#round) this.#attach(id, name);
+      }
+    });
+    this.#sweepIfDue(left);
+    if (failure !== undefined) throw this.#failure('the queue cannot be answered', failure.error);
+  }
+
+  /**
+   * A receipt that is there already is about this very item, from another sequencer or from before a crash, and stays true:
+   * so one whose outcome is not known is put again. Only then may the item go: a crash in between delivers it again.
+   */
+  async #leave(name: string, receipt: Uint8Array): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#place.store.create(keyIn(this.#place, 'done', name), receipt, QUEUE_HEADERS);
+        break;
+      } catch (error) {
+        if (attempt === RECEIPT_ATTEMPTS || !isSteleError(error, 'outcome-unknown')) throw error;
+      }
     }
-    const names = leaving.flatMap((left) => left.names);
-    for (const name of names) this.#taken.delete(name);
-    this.#sweepIfDue(names.at(-1));
+    await this.#place.store.delete(keyIn(this.#place, 'new', name));
   }
 
   async redeliver(): Promise<void> {

@@ -157,6 +157,34 @@ test('an item stays until its receipt is left, and is answered again when that f
   }
 });
 
+test('where one request in ten fails, hundreds of items are answered all the same, and none of them again and again', async (t) => {
+  const bucket = makeBucket(t);
+  const queue = bucket.open();
+  const submitter = bucket.submitter();
+  const count = 200;
+  for (let i = 0; i < count; i++) await submitter.submit([text(`entry ${i}`)]);
+  const items = await receiveAll(queue);
+  assert.equal(items.length, count);
+  let requests = 0;
+  bucket.before = (operation) => {
+    if (operation !== 'create' && operation !== 'delete') return;
+    requests += 1;
+    if (requests % 10 === 0) throw new SteleError('outcome-unknown', 'planted');
+  };
+  let calls = 1;
+  while (
+    await queue.answer(answersFor(items)).then(
+      () => false,
+      () => true,
+    )
+  ) {
+    calls += 1;
+    assert.ok(calls < 20, 'each call gets further');
+  }
+  assert.ok(calls <= 5 && requests < 2.5 * count * 1.2, `${calls} calls, ${requests} requests`);
+  assert.deepEqual([(await bucket.names('new')).length, (await bucket.names('done')).length], [0, count]);
+});
+
 test('two sequencers are given every item, and the first answer is the one that stays', async (t) => {
   const bucket = makeBucket(t);
   const [one, two] = [bucket.open(), bucket.open()];
