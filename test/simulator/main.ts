@@ -35,12 +35,18 @@ if (mutation !== undefined && MUTATIONS[mutation] === undefined) {
 
 const seed = wholeNumber('seed');
 const schedules = wholeNumber('schedules');
+const PROGRESS_EVERY = 1_000;
+let shown = 0;
 const began = performance.now();
 const report = await simulate({
   seed,
   schedules,
   jobs: Math.min(schedules, wholeNumber('jobs')),
   failures: wholeNumber('failures'),
+  onProgress: (run) => {
+    if (Math.floor(run / PROGRESS_EVERY) > shown) console.error(`${run} schedules`);
+    shown = Math.floor(run / PROGRESS_EVERY);
+  },
   ...(mutation !== undefined && { mutation }),
 });
 const [shortest] = report.failures;

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { Profile } from './profile.ts';
 import type { Planted } from './schedule.ts';
 
 export interface Replacement {
@@ -17,6 +18,8 @@ export interface Replacement {
 
 export interface Mutation {
   readonly what: string;
+  /** In which schedules it can show at all; unless given, in any. */
+  readonly shows?: (profile: Profile) => boolean;
   readonly replacements: readonly Replacement[];
   readonly planted?: Planted;
 }
@@ -67,6 +70,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   'no-base-root-check': {
     what: 'a record is walked and adopted when its base has the right size, whatever its root',
+    shows: ({ disasterAfter }) => disasterAfter !== undefined,
     replacements: [
       {
         file: 'load.ts',
@@ -135,25 +139,17 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   'no-last-record-check': {
     what: 'a published tree is loaded without the record that ends there',
+    shows: ({ disasterAfter }) => disasterAfter !== undefined,
     replacements: [{ file: 'load.ts', line: 'if (tree.size === 0) return;', by: 'return;' }],
   },
   'no-gap-check': {
     what: 'records beyond what can be reached from the published size are overlooked',
+    shows: ({ disasterAfter }) => disasterAfter !== undefined,
     replacements: [
       {
         file: 'load.ts',
         line: 'const stray = journal.find((base) => base >= size && !reached.has(base));',
         by: 'const stray = undefined;',
-      },
-    ],
-  },
-  'no-second-look': {
-    what: 'a load does not read the checkpoint again after its walk',
-    replacements: [
-      {
-        file: 'load.ts',
-        line: 'if (now.etag !== start.etag) adoptMovedCheckpoint(state, start, now);',
-        by: '',
       },
     ],
   },
@@ -179,10 +175,12 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   'trust-the-window': {
     what: 'what leaves the window while older entries are confirmed is forgotten (found once, by chance, with seed 1962)',
+    shows: ({ remembers }) => remembers,
     replacements: [{ file: 'committer.ts', line: 'if (state.window.start > older.covered) continue;', by: '' }],
   },
   'believe-the-cache': {
     what: 'an index that a cache remembers is told without a look into the log',
+    shows: ({ remembers }) => remembers,
     replacements: [{ file: 'older-entries.ts', line: 'if (!equalBytes(logged, hashOf(i)))', by: 'if (false)' }],
   },
 };

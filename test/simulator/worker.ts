@@ -1,6 +1,7 @@
 /** A process that runs schedules and tells its parent: some of the seeds, with one mutation or none. */
 
-import { checkApplied, mutate } from './mutations.ts';
+import { diceOf } from './dice.ts';
+import { checkApplied, MUTATIONS, mutate } from './mutations.ts';
 import type { Outcome } from './schedule.ts';
 
 /** What the parent asks for, in JSON, as the first argument. */
@@ -13,7 +14,7 @@ export interface Assignment {
   readonly failures: number;
 }
 
-/** Schedules that ended well since the last message, or one that did not, traced. */
+/** How many were run since the last message, and one that failed, traced. */
 export interface Told {
   readonly schedules: number;
   readonly counts: Readonly<Record<string, number>>;
@@ -32,6 +33,8 @@ process.once('disconnect', () => process.exit());
 const assignment = JSON.parse(process.argv[2] ?? '') as Assignment;
 const { first, step, count, mutation, failures } = assignment;
 const planted = mutation === undefined ? { ignoresIfMatch: false } : mutate(mutation);
+const shows = MUTATIONS[mutation ?? '']?.shows ?? (() => true);
+const { drawProfile } = await import('./profile.ts');
 const { runSchedule } = await import('./schedule.ts');
 checkApplied();
 
@@ -45,8 +48,9 @@ const tell = (schedules: number, failure?: Outcome): void => {
 
 let failed = 0;
 let done = 0;
-for (; done < count && failed < failures; done++) {
-  const seed = first + done * step;
+for (let seed = first; done < count && failed < failures; seed += step) {
+  if (!shows(drawProfile(diceOf(seed)))) continue;
+  done += 1;
   Error.stackTraceLimit = UNTRACED_STACK; // most errors are planted, and half of the time went into their stacks
   const outcome = await runSchedule(seed, planted, false);
   for (const [name, value] of Object.entries(outcome.counts)) counts[name] = (counts[name] ?? 0) + value;
@@ -56,10 +60,10 @@ for (; done < count && failed < failures; done++) {
     const violations = again.hash === outcome.hash ? again.violations : ['the same seed gave another run'];
     if (violations.length > 0) {
       failed += 1;
-      tell(done + 1, { ...again, violations });
+      tell(done, { ...again, violations });
     }
   }
-  if (done % TELL_EVERY === TELL_EVERY - 1) tell(done + 1);
+  if (done % TELL_EVERY === 0) tell(done);
 }
 tell(done);
 process.disconnect();
