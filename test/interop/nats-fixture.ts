@@ -39,7 +39,7 @@ export async function natsQueue(t: TestContext, natsUrl: string, maxBytes = 32 *
   queues += 1;
   const url = `${natsUrl}/test-${queues}?replicas=1&max-bytes=${maxBytes}`;
   const place = parseNatsUrl(url);
-  const connection = await connect({ servers: [...place.servers] });
+  const connection = await connect({ servers: [...place.servers], maxReconnectAttempts: -1, reconnectTimeWait: 100 });
   t.after(() => connection.close());
   const jsm = await jetstreamManager(connection);
   const js = jetstream(connection);
