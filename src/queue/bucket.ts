@@ -8,10 +8,11 @@ import PQueue from 'p-queue';
 import type { Clock } from '../clock.ts';
 import { isSteleError, SteleError } from '../errors.ts';
 import { setAsideInBucket } from './bucket-aside.ts';
-import { type BadObject, type FetchedItem, fetchItem, tooLong } from './bucket-items.ts';
+import { type BadObject, fetchItem, tooLong } from './bucket-items.ts';
 import { BucketListing, type WaitingItem } from './bucket-listing.ts';
 import { type BucketPlace, keyIn, placeName, QUEUE_HEADERS } from './bucket-place.ts';
 import { sweepReceipts } from './bucket-sweep.ts';
+import { Deliveries } from './deliveries.ts';
 import { forAll } from './for-all.ts';
 import { checkAnswer, encodeReceipt, SWEEP_EVERY_MS } from './receipt.ts';
 import type { Answer, QueueItem, SubmissionQueue } from './types.ts';
@@ -56,10 +57,8 @@ export class BucketQueue implements SubmissionQueue {
    * whoever put it 16 MiB of bucket, us a name).
    */
   readonly #taken = new Set<string>();
-  /** Names of each delivered item. Several when equal bytes wait more than once: each has a receipt of its own. */
-  readonly #delivered = new Map<string, string[]>();
-  /** Counts redeliveries: what was begun before one is not to be kept. */
-  #round = 0;
+  /** By name: each has a receipt of its own. */
+  readonly #deliveries = new Deliveries<string>();
   #sweptMs: number | undefined;
   #sweeping: Promise<void> = Promise.resolve();
 
@@ -81,14 +80,14 @@ export class BucketQueue implements SubmissionQueue {
   async receive(maxBytes: number): Promise<QueueItem[]> {
     try {
       for (;;) {
-        const round = this.#round;
+        const { round } = this.#deliveries;
         if (this.#next === this.#listed.length) {
           if (this.#listedAll) {
             this.#listedAll = false;
             return [];
           }
           const listed = await this.#list();
-          if (round !== this.#round) continue;
+          if (round !== this.#deliveries.round) continue;
           this.#listed = listed;
           this.#next = 0;
         }
@@ -96,11 +95,13 @@ export class BucketQueue implements SubmissionQueue {
         const fetched = await forAll(this.#io, sized, (listed) => fetchItem(this.#place, listed));
         const unusable = [...bad, ...fetched.filter((object) => object !== undefined && 'bad' in object)];
         await setAsideInBucket(this.#io, this.#place, unusable);
-        if (round !== this.#round) continue;
+        if (round !== this.#deliveries.round) continue;
         // From here nothing can fail: what is marked as delivered is returned.
         this.#next += looked;
         for (const { name } of bad) this.#taken.add(name);
-        const items = this.#deliver(fetched.filter((object) => object !== undefined && 'item' in object));
+        const received = fetched.filter((object) => object !== undefined && 'item' in object);
+        for (const { name } of received) this.#taken.add(name);
+        const items = this.#deliveries.add(received.map(({ name, item }) => [name, item]));
         if (items.length > 0) return items;
       }
     } catch (error) {
@@ -116,32 +117,19 @@ export class BucketQueue implements SubmissionQueue {
   }
 
   async answer(answers: readonly Answer[]): Promise<void> {
-    if (answers.length === 0) return;
     answers.forEach(checkAnswer);
-    // Equal bytes that come from now on are another delivery, with an answer of their own.
-    const leaving = answers.map(({ item, receipt }) => ({
-      id: item.id,
-      receipt,
-      names: this.#delivered.get(item.id) ?? [],
-    }));
-    for (const { id } of leaving) this.#delivered.delete(id);
-    const round = this.#round;
-    const objects = leaving.flatMap(({ id, names, receipt }) => names.map((name) => ({ id, name, receipt })));
     let left: string | undefined;
-    let failure: { readonly error: unknown } | undefined;
-    await forAll(this.#io, objects, async ({ id, name, receipt }) => {
-      try {
+    try {
+      await this.#deliveries.answerEach(this.#io, answers, async (name, { receipt }) => {
         await this.#leave(name, encodeReceipt(receipt));
         this.#taken.delete(name);
         left = name;
-      } catch (error) {
-        failure ??= { error };
-        // It alone is tried again: of hundreds one would fail each time where one request in fifty does.
-        if (round === this.#round) this.#attach(id, name);
-      }
-    });
-    this.#sweepIfDue(left);
-    if (failure !== undefined) throw this.#failure('the queue cannot be answered', failure.error);
+      });
+    } catch (error) {
+      throw this.#failure('the queue cannot be answered', error);
+    } finally {
+      this.#sweepIfDue(left);
+    }
   }
 
   /**
@@ -161,12 +149,11 @@ export class BucketQueue implements SubmissionQueue {
   }
 
   async redeliver(): Promise<void> {
-    this.#round += 1;
+    this.#deliveries.forget();
     this.#listed = [];
     this.#next = 0;
     this.#listedAll = false;
     this.#taken.clear();
-    this.#delivered.clear();
     this.#bell.ring();
   }
 
@@ -207,23 +194,6 @@ export class BucketQueue implements SubmissionQueue {
       }
     }
     return { looked: sized.length + bad.length, sized, bad };
-  }
-
-  /** Marks the items as delivered. Bytes that are with the sequencer already are not delivered a second time. */
-  #deliver(fetched: readonly FetchedItem[]): QueueItem[] {
-    const items: QueueItem[] = [];
-    for (const { name, item } of fetched) {
-      this.#taken.add(name);
-      if (!this.#delivered.has(item.id)) items.push(item);
-      this.#attach(item.id, name);
-    }
-    return items;
-  }
-
-  #attach(id: string, name: string): void {
-    const names = this.#delivered.get(id);
-    if (names) names.push(name);
-    else this.#delivered.set(id, [name]);
   }
 
   /** In the background, where nothing but `close` waits for it; and only by who has answered, so that idling is free. */

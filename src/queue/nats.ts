@@ -9,11 +9,12 @@ import { type Msg, millis } from '@nats-io/transport-node';
 import PQueue from 'p-queue';
 import type { Clock } from '../clock.ts';
 import type { SteleError } from '../errors.ts';
+import { Deliveries } from './deliveries.ts';
 import { forAll } from './for-all.ts';
 import { setMessageAside } from './nats-aside.ts';
 import { connectTo, type NatsLink } from './nats-connection.ts';
 import { natsFailure } from './nats-errors.ts';
-import { type BadMessage, type DeliveredMessage, type ReceivedItem, readMessage } from './nats-items.ts';
+import { type BadMessage, type DeliveredMessage, readMessage } from './nats-items.ts';
 import { NatsOpenMessages } from './nats-open-messages.ts';
 import { pullMessages, Silence, sequenceOf } from './nats-pull.ts';
 import { receiptMessage, writeNatsReceipt } from './nats-receipts.ts';
@@ -54,13 +55,11 @@ export class NatsQueue implements SubmissionQueue {
   readonly #open: NatsOpenMessages;
   /** Of these, what was not given out yet. */
   #held: DeliveredMessage[] = [];
-  /** The messages of each item that was given out. Several when equal bytes wait more than once. */
-  readonly #delivered = new Map<string, number[]>();
+  /** What was given out, by message number. */
+  readonly #deliveries = new Deliveries<number>();
   /** Ends the pull that waits for what comes; undefined: there is none. */
   #listening: AbortController | undefined;
   #asleep = false;
-  /** Counts redeliveries: what was begun before one is not to be kept. */
-  #round = 0;
 
   private constructor(link: NatsLink, jsm: JetStreamManager, ackWaitMs: number, options: NatsQueueOptions) {
     this.#link = link;
@@ -86,22 +85,22 @@ export class NatsQueue implements SubmissionQueue {
 
   async receive(maxBytes: number): Promise<QueueItem[]> {
     for (;;) {
-      const round = this.#round;
+      const { round } = this.#deliveries;
       this.#bell.hush();
       if (this.#held.length === 0) await this.#pullWaiting();
-      if (round !== this.#round) continue;
+      if (round !== this.#deliveries.round) continue;
       const taken = this.#take(maxBytes);
       if (taken.length === 0) return [];
       const read = taken.map(readMessage);
       try {
         await this.#setAside(read.filter((one) => 'bad' in one));
       } catch (error) {
-        if (round === this.#round) this.#held.unshift(...taken);
+        if (round === this.#deliveries.round) this.#held.unshift(...taken);
         throw this.#failure('the queue cannot be read', error);
       }
-      if (round !== this.#round) continue;
+      if (round !== this.#deliveries.round) continue;
       // From here nothing can fail: what is marked as delivered is returned.
-      const items = this.#deliver(read.filter((one) => 'item' in one));
+      const items = this.#deliveries.add(read.filter((one) => 'item' in one).map(({ seq, item }) => [seq, item]));
       if (items.length > 0) return items;
     }
   }
@@ -118,34 +117,23 @@ export class NatsQueue implements SubmissionQueue {
   async answer(answers: readonly Answer[]): Promise<void> {
     if (answers.length === 0) return;
     answers.forEach(checkAnswer);
-    // Equal bytes that come from now on are another delivery, with an answer of their own.
-    const leaving = answers.map(({ item: { id }, receipt }) => ({ id, receipt, seqs: this.#delivered.get(id) ?? [] }));
-    for (const { id } of leaving) this.#delivered.delete(id);
-    const round = this.#round;
     try {
       this.#link.sending();
       const maxPayload = maxPayloadOf(this.#link);
-      const messages = leaving.flatMap(({ id, receipt, seqs }) => {
-        const message = receiptMessage(receipt, maxPayload);
-        return seqs.map((seq) => ({ seq, id, message }));
-      });
-      await forAll(this.#io, messages, async ({ seq, id, message }) => {
+      await this.#deliveries.answerEach(this.#io, answers, async (seq, { id, receipt }) => {
         // Published and answered: only now may the message go. A crash in between has it delivered again.
-        await writeNatsReceipt(this.#js, this.#link.place, { seq, id }, message);
+        await writeNatsReceipt(this.#js, this.#link.place, { seq, id }, receiptMessage(receipt, maxPayload));
         await this.#open.acknowledge(seq);
       });
     } catch (error) {
-      // As it was, so that it can be tried again.
-      if (round === this.#round) for (const { id, seqs } of leaving) for (const seq of seqs) this.#attach(id, seq);
       throw this.#failure('the queue cannot be answered', error);
     }
   }
 
   /** Gives back all that is not answered: to whichever sequencer asks next. */
   async redeliver(): Promise<void> {
-    this.#round += 1;
+    this.#deliveries.forget();
     this.#held = [];
-    this.#delivered.clear();
     await this.#open.giveBack();
     this.#bell.ring();
   }
@@ -227,22 +215,6 @@ export class NatsQueue implements SubmissionQueue {
       await setMessageAside(this.#js, this.#link.place, message, maxPayloadOf(this.#link));
       await this.#open.terminate(message.seq, message.bad);
     });
-  }
-
-  /** Marks the items as delivered. Bytes that are with the sequencer already are not delivered a second time. */
-  #deliver(received: readonly ReceivedItem[]): QueueItem[] {
-    const items: QueueItem[] = [];
-    for (const { seq, item } of received) {
-      if (!this.#delivered.has(item.id)) items.push(item);
-      this.#attach(item.id, seq);
-    }
-    return items;
-  }
-
-  #attach(id: string, seq: number): void {
-    const seqs = this.#delivered.get(id);
-    if (seqs) seqs.push(seq);
-    else this.#delivered.set(id, [seq]);
   }
 
   /** Requests that waited at a server are lost with the connection, so whoever sleeps looks for itself. */

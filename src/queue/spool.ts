@@ -8,12 +8,13 @@ import { join } from 'node:path';
 import PQueue from 'p-queue';
 import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
+import { Deliveries } from './deliveries.ts';
 import { flushFolder } from './files.ts';
 import { forAll } from './for-all.ts';
 import { checkAnswer, SWEEP_EVERY_MS } from './receipt.ts';
 import { setAside } from './spool-aside.ts';
 import { createSpool, type SpoolFolders } from './spool-folders.ts';
-import { type BadFile, type ItemFile, inspectItem, readItem, type SizedFile } from './spool-items.ts';
+import { type BadFile, inspectItem, readItem, type SizedFile } from './spool-items.ts';
 import { listItems } from './spool-listing.ts';
 import { leaveReceipt, watchFolder } from './spool-receipts.ts';
 import { sweep } from './spool-sweep.ts';
@@ -55,10 +56,8 @@ export class SpoolQueue implements SubmissionQueue {
   #next = 0;
   /** Files that are not to be listed again: delivered ones, and bad ones that could not be moved. */
   readonly #taken = new Set<string>();
-  /** Files of each delivered item. Several when equal bytes were submitted again meanwhile: one answer is for all. */
-  readonly #delivered = new Map<string, string[]>();
-  /** Counts redeliveries: what was begun before one is not to be kept. */
-  #round = 0;
+  /** By name of their files: one answer is for all that are equal. */
+  readonly #deliveries = new Deliveries<string>();
   #sweptMs: number | undefined;
   #sweeping: Promise<void> = Promise.resolve();
 
@@ -71,10 +70,10 @@ export class SpoolQueue implements SubmissionQueue {
   async receive(maxBytes: number): Promise<QueueItem[]> {
     try {
       for (;;) {
-        const round = this.#round;
+        const { round } = this.#deliveries;
         if (this.#next === this.#listed.length) {
           const listed = await this.#list();
-          if (round !== this.#round) continue;
+          if (round !== this.#deliveries.round) continue;
           if (listed.length === 0) return [];
           this.#listed = listed;
           this.#next = 0;
@@ -83,11 +82,13 @@ export class SpoolQueue implements SubmissionQueue {
         const read = await forAll(this.#io, sized, (file) => readItem(this.#folders.new, file));
         const unusable = [...bad, ...read.filter((file) => file !== undefined && 'bad' in file)];
         const unmovable = await setAside(this.#io, this.#folders, unusable);
-        if (round !== this.#round) continue;
+        if (round !== this.#deliveries.round) continue;
         // From here nothing can fail: what is marked as delivered is returned.
         this.#next += looked;
         for (const name of unmovable) this.#taken.add(name);
-        const items = this.#deliver(read.filter((file) => file !== undefined && 'item' in file));
+        const files = read.filter((file) => file !== undefined && 'item' in file);
+        for (const { name } of files) this.#taken.add(name);
+        const items = this.#deliveries.add(files.map(({ name, item }) => [name, item]));
         if (items.length > 0) return items;
       }
     } catch (error) {
@@ -103,32 +104,28 @@ export class SpoolQueue implements SubmissionQueue {
 
   async answer(answers: readonly Answer[]): Promise<void> {
     if (answers.length === 0) return;
+    const { round } = this.#deliveries;
     answers.forEach(checkAnswer);
-    // Equal bytes that come from now on are another delivery, with an answer of their own.
-    const leaving = answers.map(({ item }) => ({ id: item.id, names: this.#delivered.get(item.id) ?? [] }));
-    for (const { id } of leaving) this.#delivered.delete(id);
-    const round = this.#round;
+    const leaving = this.#deliveries.take(answers);
     try {
-      await forAll(this.#io, answers, ({ item, receipt }) => leaveReceipt(this.#folders, item.id, receipt));
+      await forAll(this.#io, leaving, ({ id, receipt }) => leaveReceipt(this.#folders, id, receipt));
       // An item leaves only when its receipt cannot be lost any more. A crash in between delivers it again.
       await flushFolder(this.#folders.done);
-      const names = leaving.flatMap((left) => left.names);
+      const names = leaving.flatMap(({ handles }) => handles);
       await forAll(this.#io, names, (name) => rm(join(this.#folders.new, name), { force: true }));
       await flushFolder(this.#folders.new);
       for (const name of names) this.#taken.delete(name);
     } catch (error) {
-      // As it was, so that it can be tried again.
-      if (round === this.#round) for (const { id, names } of leaving) for (const name of names) this.#attach(id, name);
+      this.#deliveries.putBack(round, leaving);
       throw this.#unreachable('the queue cannot be answered', error);
     }
   }
 
   async redeliver(): Promise<void> {
-    this.#round += 1;
+    this.#deliveries.forget();
     this.#listed = [];
     this.#next = 0;
     this.#taken.clear();
-    this.#delivered.clear();
     this.#bell.ring();
   }
 
@@ -164,23 +161,6 @@ export class SpoolQueue implements SubmissionQueue {
       }
     }
     return { looked, sized, bad };
-  }
-
-  /** Marks the files as delivered. Bytes that are with the sequencer already are not delivered a second time. */
-  #deliver(files: readonly ItemFile[]): QueueItem[] {
-    const items: QueueItem[] = [];
-    for (const { name, item } of files) {
-      this.#taken.add(name);
-      if (!this.#delivered.has(item.id)) items.push(item);
-      this.#attach(item.id, name);
-    }
-    return items;
-  }
-
-  #attach(id: string, name: string): void {
-    const names = this.#delivered.get(id);
-    if (names) names.push(name);
-    else this.#delivered.set(id, [name]);
   }
 
   /** In the background: nothing waits for it but `close`. What cannot be removed now is old next time as well. */

@@ -6,8 +6,6 @@
  * is adopted, and the entries are tried again behind it, minus what it already contains.
  */
 
-import { SteleError } from '../errors.ts';
-import { equalBytes, HASH_SIZE, type Hash } from '../merkle/index.ts';
 import { FROZEN_REASON } from '../queue/index.ts';
 import { metaFor, type StagedObject } from '../store/index.ts';
 import {
@@ -21,14 +19,14 @@ import {
   takeParts,
 } from './batch.ts';
 import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
+import { checkContains, isLogged } from './contains.ts';
 import { type LoadDependencies, load, replay } from './load.ts';
 import type { Shared } from './publisher.ts';
 import type { Recall } from './recall.ts';
 import { recordBuffer, recordKey, sealRecord } from './record.ts';
 import { retrying } from './retry.ts';
 import type { SequencerSettings } from './settings.ts';
-import { advance, committed, type LogState, rollback, unpublishedBytes } from './state.ts';
-import { VerifiedTiles } from './verified-tiles.ts';
+import { advance, committed, rollback, unpublishedBytes } from './state.ts';
 
 export interface CommitterDependencies extends CommitDependencies, LoadDependencies {
   readonly settings: SequencerSettings;
@@ -215,9 +213,12 @@ export class Committer {
     const record = first?.batch.record;
     const { next, isThere } = await retrying(this.#deps, 'loading the log', async () => {
       const loaded = await load(this.#deps, former.window);
-      await this.#checkContains(loaded, committed(former));
+      await checkContains(this.#deps.publicStore, loaded, committed(former));
       await this.#deps.recall.catchUp(loaded);
-      return { next: loaded, isThere: record !== undefined && (await this.#isLogged(loaded, record)) };
+      return {
+        next: loaded,
+        isThere: record !== undefined && (await isLogged(this.#deps.publicStore, loaded, record)),
+      };
     });
     // Only now: nothing is published, let alone signed, of a log that was not found to be this one.
     this.#shared.state = next;
@@ -320,36 +321,6 @@ export class Committer {
       if (to === delivery.item.entries.length) this.#waiting.shift();
     }
     this.#finish(done);
-  }
-
-  /** The loaded log must contain what we know was committed, and with it all that was signed. */
-  async #checkContains(state: LogState, tree: { size: number; root: Hash }): Promise<void> {
-    const { checkpoint } = state.published;
-    const root =
-      tree.size <= checkpoint.size
-        ? await new VerifiedTiles(this.#deps.publicStore, checkpoint.size, state.edge).rootAt(tree.size)
-        : state.boundaries.find(({ size }) => size === tree.size)?.root;
-    if (root !== undefined && equalBytes(root, tree.root)) return;
-    throw new SteleError(
-      'refused',
-      `the published log of size ${checkpoint.size} does not contain the tree of size ${tree.size} that this log had before: it has forked or a store was replaced; nothing more is signed, see \`stele recover\``,
-    );
-  }
-
-  /** Whether the fresh entries of a record are in the loaded log at the very place they were meant for. */
-  async #isLogged(state: LogState, { segment, leafHashes }: BatchRecord): Promise<boolean> {
-    const { window, published, edge } = state;
-    const { start, end } = segment;
-    if (start >= window.start) return end <= window.end && equalBytes(window.hashes(start, end), leafHashes);
-    // Before the window all is published; and if ours was committed, it was published as a whole.
-    const { size } = published.checkpoint;
-    if (end > size) return false;
-    const tiles = new VerifiedTiles(this.#deps.publicStore, size, edge);
-    for await (const { start: at, hashes } of tiles.leafHashes(start, end)) {
-      const from = (at - start) * HASH_SIZE;
-      if (!equalBytes(hashes, leafHashes.subarray(from, from + hashes.length))) return false;
-    }
-    return true;
   }
 
   /** The log is frozen: what it contains is answered as a duplicate, all else is refused. */

@@ -6,6 +6,8 @@
  */
 
 import { equalBytes, HASH_SIZE } from '../merkle/index.ts';
+import { TILE_WIDTH } from '../tiles/index.ts';
+import { inOrder } from './in-order.ts';
 import type { VerifiedTiles } from './verified-tiles.ts';
 
 export interface OlderEntries {
@@ -18,6 +20,9 @@ export interface OlderEntries {
   /** Forgets everything: it was found to be wrong, or of another log. */
   forget(): void;
 }
+
+/** Tiles that are read at a time to confirm what was found. */
+const TILES_AHEAD = 32;
 
 /** What was said was not so: everything must be forgotten, and learned from the log again. */
 export class Misled extends Error {}
@@ -40,16 +45,33 @@ export async function findOlder(
     if (index !== undefined) found.set(i, index);
   }
   if (older.covered < covered) throw new Misled('it was damaged, and forgot everything while it was asked');
-  if (found.size === 0) return found;
-  const reader = tiles();
-  for (const [i, index] of found) {
-    if (index >= size) throw new Misled(`it says that an entry is at ${index}, and the log has ${size}`);
-    for await (const { hashes: logged } of reader.leafHashes(index, index + 1)) {
-      if (!equalBytes(logged, hashOf(i)))
-        throw new Misled(`it says that an entry is at ${index}, where another one is`);
-    }
-  }
+  if (found.size > 0) await confirm(found, hashOf, size, tiles());
   return found;
+}
+
+/** Holds what was found against the log, reading each tile once however many of its entries were submitted again. */
+async function confirm(
+  found: ReadonlyMap<number, number>,
+  hashOf: (i: number) => Uint8Array,
+  size: number,
+  tiles: VerifiedTiles,
+): Promise<void> {
+  for (const index of found.values()) {
+    if (index >= size) throw new Misled(`it says that an entry is at ${index}, and the log has ${size}`);
+  }
+  const asked = [...Map.groupBy(found, ([, index]) => Math.floor(index / TILE_WIDTH))];
+  const check = async (k: number): Promise<void> => {
+    const [n = 0, claims = []] = asked[k] ?? [];
+    const first = n * TILE_WIDTH;
+    for await (const { hashes } of tiles.leafHashes(first, Math.min(size, first + TILE_WIDTH))) {
+      for (const [i, index] of claims) {
+        const at = (index - first) * HASH_SIZE;
+        if (equalBytes(hashes.subarray(at, at + HASH_SIZE), hashOf(i))) continue;
+        throw new Misled(`it says that an entry is at ${index}, where another one is`);
+      }
+    }
+  };
+  for await (const _ of inOrder(0, asked.length, TILES_AHEAD, check));
 }
 
 /** Teaches `older` all entries before `end` that it does not know yet, from the tiles. */

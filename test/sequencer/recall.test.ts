@@ -238,6 +238,22 @@ test('what is remembered need not be read at the next start, and is known all th
   second.close();
 });
 
+test('entries that are submitted again are confirmed tile by tile, not one by one', async () => {
+  const log = await newLog();
+  const cache = DedupCache.open(freshPath(), await logIdOf(log));
+  const writer = await openWriter(log, cache);
+  for (let at = 0; at < 1_600; at += 200) await writer.add(entriesFrom(at, 200));
+  await writer.remember();
+  const publicStore = faulty(log.publicStore, () => undefined);
+  const next = await openWriter({ ...log, publicStore }, cache);
+  publicStore.calls.length = 0;
+  assert.deepEqual(await next.add(entriesFrom(0, 1_000)), range(0, 1_000));
+  const reads = publicStore.calls.filter((call) => call.startsWith('get tile/0/')).length;
+  // In batches of 256, each of which may begin and end within a tile.
+  assert.ok(reads <= 2 * Math.ceil(1_000 / 256), `${reads} tiles were read`);
+  cache.close();
+});
+
 test('a frozen log answers what lies before the window', async () => {
   const log = await newLog();
   const cache = DedupCache.open(freshPath(), await logIdOf(log));

@@ -158,7 +158,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     replacements: [
       {
         file: 'committer.ts',
-        line: 'isThere: record !== undefined && (await this.#isLogged(loaded, record))',
+        line: 'isThere: record !== undefined && (await isLogged(this.#deps.publicStore, loaded, record))',
         by: 'isThere: record !== undefined',
       },
     ],
