@@ -7,12 +7,12 @@
 
 import { randomInt } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { freePort } from '../examples/shared/servers.ts';
 import { fsck } from '../src/client/index.ts';
 import { systemClock } from '../src/clock.ts';
 import { BucketSubmitter } from '../src/queue/index.ts';
@@ -226,12 +226,4 @@ async function examine(bed: Testbed, told: ReadonlyMap<string, number>): Promise
 function print(figures: Readonly<Record<string, number | string>>): void {
   const width = Math.max(...Object.keys(figures).map((name) => name.length));
   for (const [name, value] of Object.entries(figures)) process.stdout.write(`${name.padEnd(width)}  ${value}\n`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -68,7 +68,7 @@ const readdir = promisify(fs.readdir);
 
 /**
  * Bytes that are copied to the kernel at once, up to 0.2 ms where the kernel must find memory for them; more goes to the
- * thread pool. Bundles of 1 KiB entries are above, which makes appending them a fifth faster; of 128 B, and tiles, below.
+ * thread pool. Bundles of 1 KiB entries are above; of 128 B, and tiles, below. `npm run bench -- append` shows what it does.
  */
 const DIRECT_WRITE = 64 * 2 ** 10;
 

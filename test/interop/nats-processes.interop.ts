@@ -35,7 +35,7 @@ const ACK_WAIT = 3e9;
 
 const { skey, vkey } = generateKey('log.example/nats', createHash('sha256').update('nats').digest());
 const verifier = parseVerifierKey(vkey);
-const SUBMITTER = fileURLToPath(new URL('nats-submitter.ts', import.meta.url));
+const SUBMITTER = fileURLToPath(new URL('../long/queue-submitter.ts', import.meta.url));
 const source = { NODE_OPTIONS: '--conditions=source' };
 
 interface FrontEnd {

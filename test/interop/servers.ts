@@ -1,12 +1,10 @@
 /** Real servers for tests: on free ports of 127.0.0.1, their files in one folder, stopped by process id. */
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type RunningServer, startServer } from '../../examples/shared/servers.ts';
+import { freePort, type RunningServer, startServer } from '../../examples/shared/servers.ts';
 
 export {
   MINIO_CREDENTIALS,
@@ -134,15 +132,4 @@ export async function startNats(
     return spawn(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
   });
   return { ...server, natsUrl: `nats://127.0.0.1:${port}` };
-}
-
-/** A port that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

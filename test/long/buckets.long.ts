@@ -32,7 +32,7 @@ const HURRY = ['--publish.interval', '200ms', '--queue.poll', '250ms', '--batch.
 /** What a submitter was told: by entry, the index. */
 async function submitAll(bed: Testbed, from: number, to: number): Promise<Map<number, number>> {
   const numbers = [from, to, PER_ITEM, OVERLAP].map(String);
-  const submitter = child(bed, [script('bucket-submitter.ts'), bed.queueUrl, ...numbers]);
+  const submitter = child(bed, [script('queue-submitter.ts'), bed.queueUrl, ...numbers]);
   let [stdout, stderr] = ['', ''];
   submitter.stdout?.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();
@@ -44,6 +44,7 @@ async function submitAll(bed: Testbed, from: number, to: number): Promise<Map<nu
   assert.equal(status, 0, stderr);
   const told = new Map<number, number>();
   for (const line of stdout.trimEnd().split('\n')) {
+    if (line.startsWith('stored ')) continue;
     const [first = 0, ...indices] = line.split(' ').map(Number);
     for (const [i, index] of indices.entries()) {
       const before = told.get(first + i) ?? index;

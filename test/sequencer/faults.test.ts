@@ -6,8 +6,7 @@ import { LogReader } from '../../src/client/index.ts';
 import { SteleError } from '../../src/errors.ts';
 import { hashLeaf, verifyInclusion } from '../../src/merkle/index.ts';
 import { openCheckpoint, type SignedCheckpoint, type Signer } from '../../src/note/index.ts';
-import { MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
-import { collectPartials, DIRECTORY_SETTINGS, Sequencer } from '../../src/sequencer/index.ts';
+import { collectPartials } from '../../src/sequencer/index.ts';
 import type { ObjectStore } from '../../src/store/index.ts';
 import {
   audit,
@@ -19,7 +18,6 @@ import {
   newLog,
   type Operation,
   openWriter,
-  random,
   signer,
   storedCheckpoint,
   type TestLog,
@@ -165,14 +163,11 @@ test('every pair of faults in two rounds that follow each other: nothing lost, n
 test('a signer that throws leaves nothing half-published, and the next writer goes on (FAULT-20)', async () => {
   const log = await newLog();
   await (await openWriter(log)).add(entriesFrom(0, 3));
-  const clock = virtualClock();
-  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
   const broken: Signer = {
     ...signer,
     sign: () => Promise.reject(new SteleError('unreachable', 'the key service is away (planted)')),
   };
-  const settings = { ...DIRECTORY_SETTINGS, publishIntervalMs: 0, maxAttempts: 3 };
-  const sequencer = await Sequencer.open({ ...log, queue, signer: broken, verifier, clock, random, settings });
+  const { sequencer, queue } = await openWriter(log, { maxAttempts: 3 }, virtualClock(), { signer: broken });
   const waiting = queue.submit(entriesFrom(3, 2));
   waiting.catch(() => {});
   await assert.rejects(sequencer.drain(), /key service is away/);
@@ -191,11 +186,8 @@ test('a signer that hangs holds up its writer, not a rival, and signs nothing ol
   const hung = new Promise<void>((resolve) => {
     answer = resolve;
   });
-  const clock = virtualClock();
-  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
   const slow: Signer = { ...signer, sign: async (message) => hung.then(() => signer.sign(message)) };
-  const settings = { ...DIRECTORY_SETTINGS, publishIntervalMs: 0 };
-  const sequencer = await Sequencer.open({ ...log, queue, signer: slow, verifier, clock, random, settings });
+  const { sequencer, queue } = await openWriter(log, {}, virtualClock(), { signer: slow });
   const waiting = queue.submit(entriesFrom(3, 2));
   const draining = sequencer.drain();
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));

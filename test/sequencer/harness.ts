@@ -13,10 +13,10 @@ import {
 } from '../../src/note/index.ts';
 import { type EntryOutcome, MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
 import {
-  type Cosign,
   DIRECTORY_SETTINGS,
   initLog,
   Sequencer,
+  type SequencerDependencies,
   type SequencerSettings,
 } from '../../src/sequencer/index.ts';
 import { type NewObject, type ObjectStore, openStore, type StoredObject } from '../../src/store/index.ts';
@@ -72,18 +72,23 @@ export interface Writer<C extends Clock = ReturnType<typeof virtualClock>> {
   add(entries: readonly Uint8Array[]): Promise<EntryOutcome[]>;
 }
 
+/** What is not as usual. */
+type Unusual = Partial<
+  Pick<SequencerDependencies, 'cosign' | 'older' | 'signer' | 'onCommitted' | 'onPublished' | 'onRetry'>
+>;
+
 export function openWriter(log: TestLog, settings?: Partial<SequencerSettings>): Promise<Writer>;
 export function openWriter<C extends Clock>(
   log: TestLog,
   settings: Partial<SequencerSettings>,
   clock: C,
-  cosign?: Cosign,
+  unusual?: Unusual,
 ): Promise<Writer<C>>;
 export async function openWriter(
   log: TestLog,
   settings: Partial<SequencerSettings> = {},
   clock: Clock = virtualClock(),
-  cosign?: Cosign,
+  unusual: Unusual = {},
 ): Promise<Writer<Clock>> {
   const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
   const sequencer = await Sequencer.open({
@@ -94,7 +99,7 @@ export async function openWriter(
     clock,
     random,
     settings: { ...DIRECTORY_SETTINGS, publishIntervalMs: 0, maxAttempts: 5, ...settings },
-    ...(cosign && { cosign }),
+    ...unusual,
   });
   const add = async (entries: readonly Uint8Array[]): Promise<EntryOutcome[]> => {
     const answer = queue.submit(entries);

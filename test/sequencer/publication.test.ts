@@ -160,12 +160,12 @@ test('two writers who publish the same tree with different witnesses leave the l
   const log = await newLog();
   const [one, two] = [witness('one.example/w'), witness('two.example/w')];
   const rival = async (): Promise<void> => {
-    const other = await openWriter(log, {}, virtualClock(), two.cosign);
+    const other = await openWriter(log, {}, virtualClock(), { cosign: two.cosign });
     await other.sequencer.drain();
   };
   const plan = once((operation) => operation === 'replace', { before: rival });
   const stores = { ...log, publicStore: faulty(log.publicStore, plan) };
-  const writer = await openWriter(stores, {}, virtualClock(), one.cosign);
+  const writer = await openWriter(stores, {}, virtualClock(), { cosign: one.cosign });
   await writer.add(entriesFrom(0, 3));
   const { bytes } = await mustGet(log, 'publicStore', 'checkpoint');
   const text = new TextDecoder().decode(bytes);
@@ -184,7 +184,7 @@ test('a swap whose answer is lost, and whose lines a rival then merged with its 
   const log = await newLog();
   const [one, two] = [witness('one.example/w'), witness('two.example/w')];
   const after = async (): Promise<void> => {
-    const other = await openWriter(log, { republishMs: 1 }, virtualClock(), two.cosign);
+    const other = await openWriter(log, { republishMs: 1 }, virtualClock(), { cosign: two.cosign });
     const found = await mustGet(log, 'publicStore', 'checkpoint');
     const merged = new Uint8Array([...found.bytes, ...(await two.cosign(utf8(''), new AbortController().signal))]);
     await log.publicStore.replace('checkpoint', merged, META, found.etag);
@@ -195,7 +195,7 @@ test('a swap whose answer is lost, and whose lines a rival then merged with its 
     log.publicStore,
     once((operation) => operation === 'replace', { after }),
   );
-  const writer = await openWriter({ ...log, publicStore }, {}, virtualClock(), one.cosign);
+  const writer = await openWriter({ ...log, publicStore }, {}, virtualClock(), { cosign: one.cosign });
   await writer.add(entriesFrom(0, 3));
   const text = new TextDecoder().decode((await mustGet(log, 'publicStore', 'checkpoint')).bytes);
   assert.ok(text.includes(one.lines[0] ?? '?') && text.includes(two.lines[0] ?? '?'), text);

@@ -5,11 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
-import { DIRECTORY_SETTINGS, type OlderEntries, Sequencer } from '../../src/sequencer/index.ts';
-import { entriesFrom, faulty, indices, newLog, once, random, signer, verifier, virtualClock } from './harness.ts';
+import type { OlderEntries } from '../../src/sequencer/index.ts';
+import { entriesFrom, faulty, indices, newLog, once, openWriter, virtualClock } from './harness.ts';
 
 const WINDOW = 8;
+const SETTINGS = { dedupWindow: WINDOW, maxUnpublishedEntries: WINDOW, maxBatchEntries: 4 };
 
 /** Knows older entries once `passOn` has let them pass. */
 function slowOlder(passOn: () => Promise<void>): OlderEntries {
@@ -36,8 +36,6 @@ function slowOlder(passOn: () => Promise<void>): OlderEntries {
 
 test('an entry that leaves the window while older ones are confirmed keeps its index (DEDUP)', async () => {
   const log = await newLog();
-  const clock = virtualClock();
-  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
   const passing = Promise.withResolvers<void>();
   const publishing = Promise.withResolvers<void>();
   const hasPublished = Promise.withResolvers<void>();
@@ -55,22 +53,8 @@ test('an entry that leaves the window while older ones are confirmed keeps its i
     before: () => publishing.promise,
   });
   const publicStore = faulty(log.publicStore, (...asked) => confirmation(...asked) ?? publication(...asked));
-  const sequencer = await Sequencer.open({
-    ...log,
-    publicStore,
-    queue,
-    signer,
-    verifier,
-    clock,
-    random,
+  const { sequencer, queue } = await openWriter({ ...log, publicStore }, SETTINGS, virtualClock(), {
     older,
-    settings: {
-      ...DIRECTORY_SETTINGS,
-      publishIntervalMs: 0,
-      dedupWindow: WINDOW,
-      maxUnpublishedEntries: WINDOW,
-      maxBatchEntries: 4,
-    },
     onCommitted: () => {
       if (isHeld) isCommitted.resolve();
     },
@@ -111,24 +95,9 @@ test('an entry that a damaged cache forgot while it was asked keeps its index (C
     forget: () => older.forget(),
   };
   const log = await newLog();
-  const clock = virtualClock();
-  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
-  const settings = { ...DIRECTORY_SETTINGS, publishIntervalMs: 0, dedupWindow: WINDOW, maxUnpublishedEntries: WINDOW };
-  const writer = await Sequencer.open({
-    ...log,
-    queue,
-    signer,
-    verifier,
-    clock,
-    random,
-    older: damaged,
-    settings: { ...settings, maxBatchEntries: 4 },
-  });
-  const add = async (from: number, count: number): Promise<(number | string)[]> => {
-    const answer = queue.submit(entriesFrom(from, count));
-    await writer.drain();
-    return indices((await answer).outcomes);
-  };
+  const writer = await openWriter(log, SETTINGS, virtualClock(), { older: damaged });
+  const add = async (from: number, count: number): Promise<(number | string)[]> =>
+    indices(await writer.add(entriesFrom(from, count)));
   for (let at = 0; at < 60; at += 4) await add(at, 4);
   assert.ok(older.covered > 10);
   isDamaged = true;

@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { SteleError } from '../../src/errors.ts';
-import { MemoryQueue, QUEUE_LIMITS } from '../../src/queue/index.ts';
 import { idBytes, readSharedDescription } from '../../src/sequencer/description.ts';
-import { DIRECTORY_SETTINGS, type OlderEntries, Sequencer } from '../../src/sequencer/index.ts';
+import type { OlderEntries } from '../../src/sequencer/index.ts';
 import { DedupCache } from '../../src/store/index.ts';
 import {
   audit,
@@ -17,11 +16,9 @@ import {
   faulty,
   indices,
   newLog,
-  random,
-  signer,
+  openWriter,
   type TestLog,
   utf8,
-  verifier,
   virtualClock,
 } from './harness.ts';
 
@@ -31,44 +28,16 @@ let caches = 0;
 const freshPath = (): string => join(folder, `${caches++}.sqlite`);
 
 const WINDOW = 300;
-const SETTINGS = {
-  ...DIRECTORY_SETTINGS,
-  publishIntervalMs: 0,
-  maxAttempts: 5,
-  dedupWindow: WINDOW,
-  maxUnpublishedEntries: WINDOW,
-  maxBatchEntries: 256,
-};
+const SETTINGS = { dedupWindow: WINDOW, maxUnpublishedEntries: WINDOW, maxBatchEntries: 256 };
 
-interface Writer {
-  add(entries: readonly Uint8Array[]): Promise<(number | string)[]>;
-  remember(): Promise<void>;
-  readonly troubles: string[];
-}
-
-async function openWriter(log: TestLog, older: OlderEntries | undefined): Promise<Writer> {
-  const clock = virtualClock();
-  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
+async function openRecalling(log: TestLog, older: OlderEntries | undefined) {
   const troubles: string[] = [];
-  const sequencer = await Sequencer.open({
-    ...log,
-    queue,
-    signer,
-    verifier,
-    clock,
-    random,
-    settings: SETTINGS,
-    onRetry: (what, error) => troubles.push(`${what}: ${error.message}`),
-    ...(older && { older }),
-  });
+  const onRetry = (what: string, error: Error) => troubles.push(`${what}: ${error.message}`);
+  const writer = await openWriter(log, SETTINGS, virtualClock(), { onRetry, ...(older && { older }) });
   return {
     troubles,
-    remember: () => sequencer.remember(),
-    async add(entries) {
-      const answer = queue.submit(entries);
-      await sequencer.drain();
-      return indices((await answer).outcomes);
-    },
+    remember: () => writer.sequencer.remember(),
+    add: async (entries: readonly Uint8Array[]) => indices(await writer.add(entries)),
   };
 }
 
@@ -82,7 +51,7 @@ test('without older entries what has left the window is logged again; with them 
   for (const remembers of [false, true]) {
     const log = await newLog();
     const cache = DedupCache.open(freshPath(), await logIdOf(log));
-    const writer = await openWriter(log, remembers ? cache : undefined);
+    const writer = await openRecalling(log, remembers ? cache : undefined);
     for (let at = 0; at < 3_000; at += 200)
       assert.deepEqual(await writer.add(entriesFrom(at, 200)), range(at, at + 200));
     const again = await writer.add([...entriesFrom(5, 3), ...entriesFrom(3_000, 2), ...entriesFrom(2_990, 1)]);
@@ -104,17 +73,17 @@ test('DEDUP-2, DEDUP-3, CORRUPT-10: after a restart with the cache whole, behind
   const path = freshPath();
   const id = await logIdOf(log);
   const whole = DedupCache.open(path, id);
-  const first = await openWriter(log, whole);
+  const first = await openRecalling(log, whole);
   for (let at = 0; at < 1_600; at += 200) await first.add(entriesFrom(at, 200));
   whole.close();
-  const grown = await openWriter(log, undefined); // somebody who had no cache: it is behind now
+  const grown = await openRecalling(log, undefined); // somebody who had no cache: it is behind now
   for (let at = 1_600; at < 3_200; at += 200) await grown.add(entriesFrom(at, 200));
 
   for (const state of ['behind', 'whole', 'deleted', 'no cache']) {
     if (state === 'deleted') await rm(path);
     if (state === 'no cache') await writeFile(path, 'not a database at all');
     const cache = DedupCache.open(path, id);
-    const writer = await openWriter(log, cache);
+    const writer = await openRecalling(log, cache);
     assert.ok(cache.covered >= 3_200 - 2 * WINDOW, `${state}: ${cache.covered}`);
     assert.deepEqual(await writer.add(entriesFrom(0, 3_200)), range(0, 3_200), state);
     cache.close();
@@ -155,7 +124,7 @@ class Liar implements OlderEntries {
 
 test('CORRUPT-10: a forged answer is never given to anybody: all is learned from the log anew', async () => {
   const log = await newLog();
-  const honest = await openWriter(log, undefined);
+  const honest = await openRecalling(log, undefined);
   for (let at = 0; at < 1_400; at += 200) await honest.add(entriesFrom(at, 200));
   const leafOf = (text: string): string => createHash('sha256').update('\0').update(utf8(text)).digest('hex');
   const lies: [string, string, number][] = [
@@ -166,7 +135,7 @@ test('CORRUPT-10: a forged answer is never given to anybody: all is learned from
   let size = 1_400;
   for (const [what, text, index] of lies) {
     const liar = new Liar(1_200, new Map([[leafOf(text), index]]));
-    const writer = await openWriter(log, liar);
+    const writer = await openRecalling(log, liar);
     const outcome = await writer.add([utf8(text), ...entriesFrom(9, 1)]);
     if (text === 'new') assert.deepEqual(outcome, [size++, 9], what);
     else assert.deepEqual(outcome, [3, 9], what);
@@ -180,7 +149,7 @@ test('CORRUPT-10: a forged answer is never given to anybody: all is learned from
 test('a cache that is ahead of the log is forgotten', async () => {
   const log = await newLog();
   const liar = new Liar(10_000, new Map());
-  const writer = await openWriter(log, liar);
+  const writer = await openRecalling(log, liar);
   assert.equal(liar.covered, 0);
   assert.deepEqual(await writer.add(entriesFrom(0, 2)), [0, 1]);
 });
@@ -201,7 +170,7 @@ test('a cache that cannot be written to makes the window wider, then the writer 
     },
     forget: () => cache.forget(),
   };
-  const writer = await openWriter(log, older);
+  const writer = await openRecalling(log, older);
   for (let at = 0; at < 2_400; at += 200) {
     await writer.add(entriesFrom(at, 200));
     assert.deepEqual(await writer.add(entriesFrom(0, 200)), range(0, 200), `at ${at} nothing is forgotten`);
@@ -216,15 +185,17 @@ test('what is remembered need not be read at the next start, and is known all th
   const path = freshPath();
   const id = await logIdOf(log);
   const first = DedupCache.open(path, id);
-  const writer = await openWriter(log, first);
+  const writer = await openRecalling(log, first);
   for (let at = 0; at < 1_200; at += 200) await writer.add(entriesFrom(at, 200));
   await writer.remember();
   assert.equal(first.covered, 1_200);
   first.close();
 
-  const reads = async (older: OlderEntries | undefined): Promise<[string[], Writer]> => {
+  const reads = async (
+    older: OlderEntries | undefined,
+  ): Promise<[string[], Awaited<ReturnType<typeof openRecalling>>]> => {
     const publicStore = faulty(log.publicStore, () => undefined);
-    const opened = await openWriter({ ...log, publicStore }, older);
+    const opened = await openRecalling({ ...log, publicStore }, older);
     return [publicStore.calls.filter((call) => call.startsWith('get tile/0/')), opened];
   };
   const [without] = await reads(undefined);
@@ -241,11 +212,11 @@ test('what is remembered need not be read at the next start, and is known all th
 test('entries that are submitted again are confirmed tile by tile, not one by one', async () => {
   const log = await newLog();
   const cache = DedupCache.open(freshPath(), await logIdOf(log));
-  const writer = await openWriter(log, cache);
+  const writer = await openRecalling(log, cache);
   for (let at = 0; at < 1_600; at += 200) await writer.add(entriesFrom(at, 200));
   await writer.remember();
   const publicStore = faulty(log.publicStore, () => undefined);
-  const next = await openWriter({ ...log, publicStore }, cache);
+  const next = await openRecalling({ ...log, publicStore }, cache);
   publicStore.calls.length = 0;
   assert.deepEqual(await next.add(entriesFrom(0, 1_000)), range(0, 1_000));
   const reads = publicStore.calls.filter((call) => call.startsWith('get tile/0/')).length;
@@ -257,24 +228,11 @@ test('entries that are submitted again are confirmed tile by tile, not one by on
 test('a frozen log answers what lies before the window', async () => {
   const log = await newLog();
   const cache = DedupCache.open(freshPath(), await logIdOf(log));
-  const writer = await openWriter(log, cache);
+  const writer = await openRecalling(log, cache);
   for (let at = 0; at < 1_600; at += 200) await writer.add(entriesFrom(at, 200));
-  const clock = virtualClock();
-  const queue = new MemoryQueue({ limits: QUEUE_LIMITS, clock });
-  const last = await Sequencer.open({
-    ...log,
-    queue,
-    signer,
-    verifier,
-    clock,
-    random,
-    settings: SETTINGS,
-    older: cache,
-  });
-  await last.freeze();
-  const answer = queue.submit([...entriesFrom(3, 1), utf8('too late')]);
-  await last.drain();
-  const [old, late] = indices((await answer).outcomes);
+  const last = await openWriter(log, SETTINGS, virtualClock(), { older: cache });
+  await last.sequencer.freeze();
+  const [old, late] = indices(await last.add([...entriesFrom(3, 1), utf8('too late')]));
   assert.equal(old, 3);
   assert.match(String(late), /frozen/);
   cache.close();

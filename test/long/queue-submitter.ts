@@ -1,22 +1,22 @@
 /**
- * A front end: submits entries to a queue on NATS, in items, and waits for each receipt. Writes `stored <first> <count>`
- * when an item is acknowledged, and `<first> <index> <index> …` when it is answered. Arguments: queue URL, from, to, entries of an
- * item, of them from its predecessor's end, pause between items in ms.
+ * A front end: submits entries to a queue of any kind, in items, and waits for each receipt. Writes `stored <first> <count>`
+ * when an item is in the queue, and `<first> <index> <index> …` when it is answered. Arguments: queue URL, from, to, entries
+ * of an item, of them from its predecessor's end, pause between items in ms.
  */
 
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openSubmitter, parseQueuePlace } from '../../src/cli/queue.ts';
 import { systemClock } from '../../src/clock.ts';
 import { isSteleError } from '../../src/errors.ts';
-import { openNatsSubmitter, parseNatsUrl } from '../../src/queue/index.ts';
 
 /** Items that may wait for their receipt at a time. */
 const IN_FLIGHT = 32;
-const RECEIPT_MS = 90_000;
+const RECEIPT_MS = 120_000;
 
 const [url = '', ...numbers] = process.argv.slice(2);
 const [from = 0, to = 0, perItem = 1, overlap = 0, pauseMs = 0] = numbers.map(Number);
-const submitter = await openNatsSubmitter(parseNatsUrl(url), systemClock);
+const submitter = await openSubmitter(parseQueuePlace(url));
 const signal = new AbortController().signal;
 
 /** Submitting again is safe, whatever became of the first time. */
