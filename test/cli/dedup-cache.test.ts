@@ -84,17 +84,21 @@ test('a bucket is probed once a day by one machine, init being the first time', 
     assert.equal(status, 0, stderr);
   };
   await run(['init', dir, '--origin', 'log.example/cron', ...stores]);
-  const probes: boolean[] = [];
-  for (let round = 0; round < 3; round++) {
-    if (round === 2) {
-      const path = join(dir, 'cache', 'checked.json');
-      const times = JSON.parse(await readFile(path, 'utf8')) as Record<string, number>;
-      const yesterday = Object.entries(times).map(([url, time]) => [url, time - 25 * 3_600_000]);
-      await writeFile(path, JSON.stringify(Object.fromEntries(yesterday)));
-    }
+  const path = join(dir, 'cache', 'checked.json');
+  const isProbed = async (): Promise<boolean> => {
     stub.reset();
     await run(['sequence', '-C', dir, '--once']);
-    probes.push(stub.asked.some(({ key }) => key.includes('probe/')));
-  }
-  assert.deepEqual(probes, [false, false, true]);
+    return stub.asked.some(({ key }) => key.includes('probe/'));
+  };
+  assert.equal(await isProbed(), false);
+  await writeFile(path, 'rubbish');
+  assert.equal(await isProbed(), true, 'what cannot be read is not believed');
+  assert.equal(await isProbed(), false);
+  const times = JSON.parse(await readFile(path, 'utf8')) as Record<string, number>;
+  const shifted = (hours: number): string =>
+    JSON.stringify(Object.fromEntries(Object.entries(times).map(([what, time]) => [what, time + hours * 3_600_000])));
+  await writeFile(path, shifted(-25));
+  assert.equal(await isProbed(), true, 'a day later');
+  await writeFile(path, shifted(1));
+  assert.equal(await isProbed(), true, 'a time that is still to come is no time');
 });
