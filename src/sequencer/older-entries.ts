@@ -15,7 +15,10 @@ export interface OlderEntries {
   readonly covered: number;
   /** The index of the first entry with this leaf hash among those that are known; a hint. */
   find(leafHash: Uint8Array): number | undefined;
-  /** `hashes`, packed, are those of the entries from `first` on; those from `covered` on become known. */
+  /**
+   * `hashes`, packed, are those of the entries from `first` on; those from `covered` on become known. What begins beyond
+   * `covered`, because everything was forgotten while it was on its way, is dropped: it is learned again with the rest.
+   */
   add(first: number, hashes: Uint8Array): Promise<void>;
   /** Forgets everything: it was found to be wrong, or of another log. */
   forget(): void;

@@ -33,6 +33,18 @@ test('a seed is a run, whoever runs it, and another seed is another', async () =
   assert.equal(untraced.hash, one);
 });
 
+/** Schedules in which something was found once, with what it was. */
+const FOUND: readonly (readonly [seed: number, what: string])[] = [
+  [10_010_099, 'what a writer remembers is on its way while it is misled and made to forget everything'],
+];
+
+test('what was found once is not found again', async () => {
+  for (const [seed, what] of FOUND) {
+    const { violations } = await runSchedule(seed, SOUND, false);
+    assert.deepEqual(violations, [], what);
+  }
+});
+
 test('the trees of the oracle are those of RFC 6962, also where they begin as part of another', () => {
   const entries = Array.from({ length: 70 }, (_, i) => `leaf ${i}`);
   const hashes = entries.map((entry) => createHash('sha256').update(`\0${entry}`).digest());
