@@ -14,7 +14,7 @@ export function claimedKind(content: Uint8Array, kinds: readonly string[]): stri
   const text = decoder.decode(content);
   if (!isJson(text)) return undefined;
   try {
-    const value = parseJson(encoder.encode(text));
+    const value = parseJson(encoder.encode(text), 'it');
     if (!(value instanceof Map)) return undefined;
     const claimed = [...value].find(([name, kind]) => name.toLowerCase() === 'kind' && kinds.includes(String(kind)));
     return claimed && `looks like an entry of kind ${claimed[1]}`;

@@ -9,6 +9,7 @@ import { HASHES } from './algorithms.ts';
 import { canonicalBody } from './canonical.ts';
 import { digestOf } from './digest.ts';
 import type { EntryKind, EntryRules, Prepared } from './kind.ts';
+import { readLoggedDigest, readLoggedSignature } from './logged-fields.ts';
 import { uniqueKeys } from './lookup.ts';
 import { preAuthenticationEncoding } from './pae.ts';
 import {
@@ -33,6 +34,13 @@ export const dsse: EntryKind = {
   apiVersion: '0.0.2',
   field: 'dsseRequestV002',
   read: readDsse,
+  readLogged(spec) {
+    const record = required(spec, readMessage(spec, ['dsseV002']), 'dsseV002');
+    const fields = readMessage(record, ['payloadHash', 'signatures']);
+    const digest = readLoggedDigest(required(record, fields, 'payloadHash'));
+    const signatures = some(required(record, fields, 'signatures'), MAX_SIGNATURES).map(readLoggedSignature);
+    return { digest, signatures, signsDigest: false };
+  },
 };
 
 interface Signature {

@@ -7,6 +7,7 @@ import { toBase64 } from '../note/index.ts';
 import { HASHES } from './algorithms.ts';
 import { canonicalBody } from './canonical.ts';
 import type { EntryKind, Prepared } from './kind.ts';
+import { readLoggedDigest, readLoggedSignature } from './logged-fields.ts';
 import { uniqueKeys } from './lookup.ts';
 import { type Field, readMessage, readSomeBytes, refuse, required } from './protojson.ts';
 import { wrongSignature } from './signature.ts';
@@ -17,6 +18,13 @@ export const hashedrekord: EntryKind = {
   apiVersion: '0.0.2',
   field: 'hashedRekordRequestV002',
   read: readHashedRekord,
+  readLogged(spec) {
+    const record = required(spec, readMessage(spec, ['hashedRekordV002']), 'hashedRekordV002');
+    const fields = readMessage(record, ['data', 'signature']);
+    const digest = readLoggedDigest(required(record, fields, 'data'));
+    const signature = readLoggedSignature(required(record, fields, 'signature'));
+    return { digest, signatures: [signature], signsDigest: true };
+  },
 };
 
 function readHashedRekord(request: Field): Prepared {

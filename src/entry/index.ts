@@ -9,6 +9,16 @@
 
 export type { HashName } from './algorithms.ts';
 export { type Certificate, parseCertificate } from './certificate.ts';
+export {
+  formatLogEntry,
+  type LogEntryClaim,
+  type LogEntryJson,
+  type ProvenEntry,
+  parseLogEntry,
+  type VerifiedLogEntry,
+  verifyLogEntry,
+} from './log-entry.ts';
+export { type LoggedEntry, readEntry } from './logged.ts';
 export type { LookupKey } from './lookup.ts';
 export { preAuthenticationEncoding } from './pae.ts';
 export { openVerifierPool, POOL_DEFAULTS, type VerifierPool, type VerifierPoolOptions } from './pool.ts';

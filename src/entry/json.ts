@@ -22,28 +22,32 @@ const WORDS = new Map<string, null | boolean>([
 ]);
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The value of a JSON text in UTF-8. Throws `malformed` with the place, and `limit` for one nested too deep. */
-export function parseJson(bytes: Uint8Array): Json {
+/**
+ * The value of a JSON text in UTF-8, which messages call `subject`. Throws `malformed` with the place, and `limit` for one
+ * nested too deep.
+ */
+export function parseJson(bytes: Uint8Array, subject: string): Json {
   let text: string;
   try {
     text = decoder.decode(bytes);
   } catch (cause) {
-    throw new SteleError('malformed', 'the request is not UTF-8', { cause });
+    throw new SteleError('malformed', `${subject} is not UTF-8`, { cause });
   }
-  const cursor = { text, at: 0 };
+  const cursor = { text, at: 0, subject };
   const value = readValue(cursor, 0);
   skipSpace(cursor);
-  return cursor.at === text.length ? value : fail(cursor, 'the end of the request');
+  return cursor.at === text.length ? value : fail(cursor, `the end of ${subject}`);
 }
 
 interface Cursor {
   readonly text: string;
+  readonly subject: string;
   /** In UTF-16 code units. */
   at: number;
 }
 
 function readValue(cursor: Cursor, depth: number): Json {
-  if (depth > MAX_DEPTH) throw new SteleError('limit', `the request is nested more than ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) throw new SteleError('limit', `${cursor.subject} is nested more than ${MAX_DEPTH} deep`);
   skipSpace(cursor);
   const first = cursor.text[cursor.at];
   if (first === '{') return readObject(cursor, depth);
@@ -68,7 +72,8 @@ function readObject(cursor: Cursor, depth: number): JsonObject {
     skipSpace(cursor);
     if (cursor.text[cursor.at] !== '"') fail(cursor, 'a name');
     const name = readString(cursor);
-    if (members.has(name)) throw new SteleError('malformed', `the request has ${shown(name)} twice in one object`);
+    if (members.has(name))
+      throw new SteleError('malformed', `${cursor.subject} has ${shown(name)} twice in one object`);
     if (!isNext(cursor, ':')) fail(cursor, '":"');
     members.set(name, readValue(cursor, depth + 1));
   } while (isNext(cursor, ','));
@@ -96,7 +101,7 @@ function readString(cursor: Cursor): string {
   } catch {
     return fail(cursor, 'a string without control characters and with known escapes');
   }
-  if (!value.isWellFormed()) throw new SteleError('malformed', 'the request has a lone surrogate in a string');
+  if (!value.isWellFormed()) throw new SteleError('malformed', `${cursor.subject} has a lone surrogate in a string`);
   cursor.at = end + 1;
   return value;
 }
@@ -125,7 +130,7 @@ function fail(cursor: Cursor, expected: string): never {
     cursor.at >= cursor.text.length ? 'it ends' : `there is ${shown(cursor.text.slice(cursor.at, cursor.at + 12))}`;
   throw new SteleError(
     'malformed',
-    `the request is not JSON: ${expected} expected at character ${cursor.at}, but ${found}`,
+    `${cursor.subject} is not JSON: ${expected} expected at character ${cursor.at}, but ${found}`,
   );
 }
 

@@ -1,8 +1,10 @@
 /** What an entry kind is: how a proposal of it is read, proven and written down. */
 
+import type { HashName } from './algorithms.ts';
 import type { LookupKey } from './lookup.ts';
 import type { Field } from './protojson.ts';
 import type { VerifySignature } from './signature.ts';
+import type { EntryVerifier } from './verifier.ts';
 
 export interface EntryKind {
   readonly kind: string;
@@ -11,6 +13,17 @@ export interface EntryKind {
   readonly field: string;
   /** Throws `malformed` or `limit`, saying where, for a proposal that no signature could save. */
   read(field: Field, rules: EntryRules): Prepared;
+  /** Reads `spec` of a logged entry back. Absent: entries of this kind are bytes of any kind. Throws `malformed`. */
+  readLogged?(spec: Field): LoggedFacts;
+}
+
+/** What a logged entry says. */
+export interface LoggedFacts {
+  /** What was signed, or what the signed envelope carries. */
+  readonly digest: { readonly hash: HashName; readonly bytes: Uint8Array };
+  readonly signatures: readonly { readonly bytes: Uint8Array; readonly verifier: EntryVerifier }[];
+  /** Whether the signatures are over `digest` itself, so that the entry alone shows whether they are right. */
+  readonly signsDigest: boolean;
 }
 
 export interface EntryRules {

@@ -43,7 +43,7 @@ export interface ValidEntry extends Proven {
 export function parseProposal(request: Uint8Array, options: Partial<ProposalOptions> = {}): Proposal {
   const { kinds, maxPayloadBytes } = { ...PROPOSAL_DEFAULTS, ...options };
   if (request.length === 0) throw new SteleError('malformed', 'the request is empty');
-  const message = { path: '', value: parseJson(request) };
+  const message = { path: '', value: parseJson(request, 'the request') };
   const names = KINDS.map((one) => one.field);
   const { name, field } = readOneOf(message, readMessage(message, names), names);
   const chosen = KINDS.find((one) => one.field === name);

@@ -14,6 +14,7 @@ export {
 } from './checkpoint.ts';
 export { fromBase64, parseDecimal, toBase64 } from './encoding.ts';
 export { generateKey, hexId, parseSignerKey, parseVerifierKey, type Signer, type Verifier } from './keys.ts';
+export { logIdOf, subjectPublicKeyInfo } from './log-id.ts';
 export { isKeyName, validateOrigin } from './name.ts';
 export {
   addSignatures,

@@ -92,6 +92,11 @@ export function parseVerifierKey(vkey: string): Verifier {
   }
 }
 
+/** Type byte and key of a verifier. */
+export function keyBytesOf({ vkey }: Verifier): Uint8Array {
+  return splitKey(vkey, 'verifier key').bytes;
+}
+
 /** The parts of a key; base64 may contain a "+", so the first two cut (KEY-1). */
 function splitKey(text: string, what: string): { name: string; id: number; bytes: Uint8Array } {
   const first = text.indexOf('+');

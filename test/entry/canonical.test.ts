@@ -54,7 +54,7 @@ test('JSON is read as JSON.parse reads it, whatever the white space', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom(undefined, 1, '\t'), (value, space) => {
       const text = JSON.stringify(value, null, space);
-      assert.deepEqual(plain(parseJson(utf8(text))), JSON.parse(text));
+      assert.deepEqual(plain(parseJson(utf8(text), 'it')), JSON.parse(text));
     }),
     { numRuns: 500 },
   );
@@ -74,7 +74,7 @@ test('text that JSON.parse refuses is refused, and what is read is what it reads
       const text = pieces.join('');
       let read: unknown;
       try {
-        read = plain(parseJson(utf8(text)));
+        read = plain(parseJson(utf8(text), 'it'));
       } catch (error) {
         assert.ok(isSteleError(error, 'malformed', 'limit'));
         return;
