@@ -59,7 +59,7 @@ async function soak(bed: Testbed): Promise<boolean> {
   await bed.misbehave('stall', toxic('latency', 0.02, { latency: 1_500, jitter: 1_000 }));
   const port = await freePort();
   const fleet = Array.from({ length: sequencers }, () => new Service(bed, ['sequence', '-C', bed.folder]));
-  const server = new Service(bed, ['serve', '-C', bed.folder, '--listen', `127.0.0.1:${port}`]);
+  const server = new Service(bed, ['serve', '-C', bed.folder, '--read-only', '--listen', `127.0.0.1:${port}`]);
 
   const over = new AbortController();
   const following = follow(bed.base, over.signal);

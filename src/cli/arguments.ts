@@ -1,6 +1,6 @@
 /** Arguments that several verbs take, declared once. */
 
-import { SETTINGS } from './config.ts';
+import { SERVER_SETTINGS, SETTINGS } from './config.ts';
 import { parseCount, parseDuration } from './quantities.ts';
 
 export const LOG = {
@@ -46,13 +46,18 @@ export const ALLOW_EPHEMERAL = {
   default: false,
 } as const;
 
+function settingFlags(settings: Readonly<Record<string, string>>, group: string) {
+  return Object.fromEntries(
+    Object.entries(settings).map(([setting, describe]) => [
+      setting,
+      { describe, type: 'string', requiresArg: true, group } as const,
+    ]),
+  );
+}
+
 /** `--publish.interval` and its like, one per setting of stele.yaml. */
-export const SETTING_FLAGS = Object.fromEntries(
-  Object.entries(SETTINGS).map(([setting, describe]) => [
-    setting,
-    { describe, type: 'string', requiresArg: true, group: 'Settings (as in stele.yaml):' } as const,
-  ]),
-);
+export const SETTING_FLAGS = settingFlags(SETTINGS, 'Settings (as in stele.yaml):');
+export const SERVER_SETTING_FLAGS = settingFlags(SERVER_SETTINGS, 'Settings of the server (as in stele.yaml):');
 
 /** Index of an entry as it is written on a command line. Throws `config`. */
 export function parseIndex(text: string): number {

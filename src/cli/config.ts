@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { ENTRY_KINDS } from '../entry/index.ts';
 import { isSteleError, SteleError } from '../errors.ts';
 import { parseByteCount, parseCount, parseDuration } from './quantities.ts';
 
@@ -47,6 +48,14 @@ function aboveZero(value: typeof count) {
   return value.refine((amount) => amount > 0, 'expected more than 0');
 }
 
+const kinds = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(/[ ,]+/).filter(Boolean))])
+  .refine((list) => list.length > 0, 'expected one kind at least')
+  .refine(
+    (list) => list.every((name) => ENTRY_KINDS.some(({ kind }) => kind === name)),
+    `expected some of ${ENTRY_KINDS.map(({ kind }) => kind).join(', ')}`,
+  );
+
 const schema = z.strictObject({
   /** Name of the log: its first line in every checkpoint. */
   origin: z.string().min(1),
@@ -71,6 +80,23 @@ const schema = z.strictObject({
   batch: z.strictObject({ entries: aboveZero(count).optional(), bytes: aboveZero(byteCount).optional() }).optional(),
   /** `cache`: older entries than those of the window are recognised, by means of a file in `cache/` (on unless given). */
   dedup: z.strictObject({ window: count.optional(), cache: onOrOff.optional() }).optional(),
+  /** What `stele serve` and `stele upload` take; `stele add` takes everything. */
+  entries: z.strictObject({ kinds: kinds.optional(), maxPayload: aboveZero(byteCount).optional() }).optional(),
+  server: z
+    .strictObject({
+      listen: z.string().min(1).optional(),
+      public: onOrOff.optional(),
+      /** A file of bearer tokens, relative to stele.yaml. */
+      tokens: z.string().min(1).optional(),
+      trustedProxies: z.array(z.string().min(1)).optional(),
+      rateLimit: count.optional(),
+      maxBody: aboveZero(byteCount).optional(),
+      timeout: aboveZero(duration).optional(),
+      stale: aboveZero(duration).optional(),
+      duplicates: z.enum(['entry', 'conflict']).optional(),
+      threads: aboveZero(count).optional(),
+    })
+    .optional(),
 });
 
 /** A log's configuration. Times are in ms; a setting that is absent is its store's default. */
@@ -93,9 +119,22 @@ export const SETTINGS = {
   'dedup.cache': 'on or off: recognise all older ones too, by a file in cache/ that may be deleted at any time',
 } as const;
 
-export type Setting = keyof typeof SETTINGS;
+/** Those of `stele serve` alone. */
+export const SERVER_SETTINGS = {
+  'entries.kinds': `kinds of entries that are taken, of ${ENTRY_KINDS.map(({ kind }) => kind).join(', ')}`,
+  'entries.maxPayload': 'most bytes of the payload of a dsse envelope, such as 1MiB',
+  'server.rateLimit': 'most submissions a minute of one client; 0: any number',
+  'server.maxBody': 'most bytes of one request, such as 4MiB',
+  'server.timeout': 'how long a submission may wait for its publication',
+  'server.stale': 'not ready when something has waited longer than this',
+  'server.duplicates': 'entry: answer a resubmission with the entry that there is; conflict: with 409',
+  'server.threads': 'threads that check signatures',
+} as const;
 
-const FROM_ENVIRONMENT = ['stores.public', 'stores.private', 'queue.url', ...Object.keys(SETTINGS)];
+export type Setting = keyof typeof SETTINGS | keyof typeof SERVER_SETTINGS;
+
+const FROM_FLAGS = [...Object.keys(SETTINGS), ...Object.keys(SERVER_SETTINGS)];
+const FROM_ENVIRONMENT = ['stores.public', 'stores.private', 'queue.url', ...FROM_FLAGS];
 
 export function environmentName(setting: string): string {
   return `STELE_${setting.replace(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()}`;
@@ -223,9 +262,11 @@ function fromEnvironment(environment: Environment): [setting: string, value: str
 }
 
 function fromFlags(flags: Readonly<Record<string, unknown>>): [setting: string, value: unknown, source: string][] {
-  return Object.keys(SETTINGS)
-    .filter((setting) => flags[setting] !== undefined)
-    .map((setting) => [setting, flags[setting], `--${setting}`]);
+  return FROM_FLAGS.filter((setting) => flags[setting] !== undefined).map((setting) => [
+    setting,
+    flags[setting],
+    `--${setting}`,
+  ]);
 }
 
 /** Aliases are refused: nothing here needs them, and few bytes of them can stand for gigabytes. */

@@ -1,7 +1,7 @@
 /** Files that a command line names. What is wrong with them is the caller's to mend: `config`, naming the file. */
 
 import { createReadStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { SteleError } from '../errors.ts';
 
 /** The bytes of a file, or of `stdin` where the path is `-`. Throws `config`. */
@@ -26,6 +26,15 @@ export async function readInput(path: string, stdin: NodeJS.ReadableStream, maxB
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** The value of a JSON file. Throws `config`. */
+export async function readJsonFile(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new SteleError('config', `cannot read ${path} as JSON: ${reason(cause)}`, { cause });
+  }
 }
 
 export async function writeOutput(path: string, bytes: string | Uint8Array): Promise<void> {

@@ -11,6 +11,7 @@ import type { Environment, LogConfig } from './config.ts';
 export const KEY_VARIABLE = 'STELE_KEY';
 /** Permission bits of group and others. */
 const OPEN_TO_OTHERS = 0o077;
+const KEY_FILE = 'key file';
 /** Bytes of an Ed25519 seed (RFC 8032 §5.1.5). */
 const SEED_BYTES = 32;
 
@@ -55,7 +56,7 @@ export async function loadSigner(
   const descriptor = /^fd:(\d{1,6})$/.exec(place)?.[1];
   if (descriptor !== undefined) return parseKeyText(place, readDescriptor(Number(descriptor), place));
   const path = resolve(dir, place);
-  return parseKeyText(path, await readKeyFile(path, allowOpenKey));
+  return parseKeyText(path, await readSecretFile(path, KEY_FILE, allowOpenKey));
 }
 
 /** Creates a key file, durably, 0600. Throws `config` where there is one already. */
@@ -89,22 +90,23 @@ export function generateNamedKey(
   return generateKey(origin, random(SEED_BYTES));
 }
 
-async function readKeyFile(path: string, allowOpenKey: boolean): Promise<string> {
+/** The text of a file that is nobody else's to read. `what` is the file's name in messages. Throws `config`. */
+export async function readSecretFile(path: string, what: string, allowOpen: boolean): Promise<string> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
   } catch (cause) {
-    throw new SteleError('config', `cannot read the key file ${path}: ${String(cause)}`, { cause });
+    throw new SteleError('config', `cannot read the ${what} ${path}: ${String(cause)}`, { cause });
   }
   try {
     const stats = await file.stat();
-    if (stats.isDirectory()) throw new SteleError('config', `the key file ${path} is a folder`);
+    if (stats.isDirectory()) throw new SteleError('config', `the ${what} ${path} is a folder`);
     const { mode } = stats;
-    if (!allowOpenKey && process.platform !== 'win32' && (mode & OPEN_TO_OTHERS) !== 0) {
+    if (!allowOpen && process.platform !== 'win32' && (mode & OPEN_TO_OTHERS) !== 0) {
       const permissions = (mode & 0o777).toString(8).padStart(4, '0');
       throw new SteleError(
         'config',
-        `the key file ${path} has permissions ${permissions}, so others than its owner can use it: run \`chmod 600 ${path}\`, or insist with --allow-open-key`,
+        `the ${what} ${path} has permissions ${permissions}, so others than its owner can use it: run \`chmod 600 ${path}\`${what === KEY_FILE ? ', or insist with --allow-open-key' : ''}`,
       );
     }
     return await file.readFile('utf8');

@@ -62,8 +62,18 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   },
   serve: {
     line: 'serve',
-    describe: "serve the log's public files over HTTP",
+    describe: "take entries and serve the log's public files over HTTP, with the sequencer or before a queue",
     load: () => import('./verbs/serve.ts'),
+  },
+  'trusted-root': {
+    line: 'trusted-root [log]',
+    describe: "print the log's key as sigstore's clients want it (TrustedRoot)",
+    load: () => import('./verbs/trusted-root.ts'),
+  },
+  'signing-config': {
+    line: 'signing-config <servers..>',
+    describe: "print where sigstore's clients are to write (SigningConfig)",
+    load: () => import('./verbs/signing-config.ts'),
   },
   freeze: {
     line: 'freeze',

@@ -11,6 +11,7 @@ export { BUCKET_POLL_MS, BucketQueue, type BucketQueueOptions } from './bucket.t
 export type { BucketPlace, QueueStore } from './bucket-place.ts';
 export { readBucketReceipt, waitForBucketReceipt } from './bucket-receipts.ts';
 export { BucketSubmitter, type BucketSubmitterOptions } from './bucket-submit.ts';
+export { joinQueues } from './join.ts';
 export { MemoryQueue, QUEUE_LIMITS, type QueueLimits } from './memory.ts';
 export type { NatsQueueOptions } from './nats.ts';
 export { openNatsQueue, openNatsSubmitter, readNatsState } from './nats-open.ts';
@@ -18,6 +19,7 @@ export type { NatsQueueState } from './nats-state.ts';
 export { DEFAULT_STREAM_BYTES, isNatsUrl, type NatsPlace, natsName, parseNatsUrl } from './nats-url.ts';
 export { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
 export { FROZEN_REASON, refusalError } from './refusal.ts';
+export { SingleSubmitter, type SingleSubmitterOptions } from './single-submitter.ts';
 export { openSpool, SPOOL_POLL_MS, type SpoolOptions, type SpoolQueue } from './spool.ts';
 export { createSpool } from './spool-folders.ts';
 export { readReceipt, waitForReceipt } from './spool-receipts.ts';
@@ -41,4 +43,5 @@ export type {
   ReceiptWait,
   SubmissionQueue,
   Submitter,
+  Waiting,
 } from './types.ts';

@@ -5,7 +5,7 @@ import { BusyError, SteleError } from '../errors.ts';
 import { checkAnswer } from './receipt.ts';
 import { refusalError } from './refusal.ts';
 import { checkEntry, splitEntries } from './submission.ts';
-import type { Accepted, Answer, QueueItem, Receipt, SubmissionQueue } from './types.ts';
+import type { Accepted, Answer, QueueItem, Receipt, SubmissionQueue, Waiting } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** When a queue says that it is full. All count what was submitted and is not answered yet, delivered or not. */
@@ -67,6 +67,12 @@ export class MemoryQueue implements SubmissionQueue {
   constructor(options: { readonly limits: QueueLimits; readonly clock: Clock }) {
     this.#limits = options.limits;
     this.#clock = options.clock;
+  }
+
+  waiting(): Waiting {
+    const oldest = this.#line[this.#oldest];
+    const oldestMs = oldest === undefined ? 0 : this.#clock.now() - oldest.arrivedMs;
+    return { entries: this.#entries, bytes: this.#bytes, oldestMs };
   }
 
   /**
@@ -162,8 +168,7 @@ export class MemoryQueue implements SubmissionQueue {
       const waits = `${this.#entries} entries of ${this.#bytes} bytes`;
       return new BusyError(`${waits} wait to be published already; nothing was submitted`, retryAfterMs);
     }
-    const oldest = this.#line[this.#oldest];
-    if (oldest && this.#clock.now() - oldest.arrivedMs > maxAgeMs) {
+    if (this.waiting().oldestMs > maxAgeMs) {
       const age = `an entry has waited more than ${maxAgeMs} ms`;
       return new BusyError(`${age} to be published; nothing was submitted. Does the sequencer run?`, retryAfterMs);
     }

@@ -60,6 +60,14 @@ export interface SubmissionQueue {
   close(): Promise<void>;
 }
 
+/** What was submitted through one process and is not answered yet. */
+export interface Waiting {
+  readonly entries: number;
+  readonly bytes: number;
+  /** How long the oldest of them has waited, in milliseconds; 0 when nothing waits. */
+  readonly oldestMs: number;
+}
+
 export interface ReceiptWait {
   /** How long, in milliseconds. */
   readonly timeoutMs: number;

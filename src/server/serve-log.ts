@@ -1,83 +1,157 @@
-import type { Socket } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { isSteleError, SteleError } from '../errors.ts';
-import { metaFor, type ReadableStore } from '../store/index.ts';
-import { parseByteRange } from './byte-range.ts';
-import { entityTag, ifRangeHolds, matchMisses, noneMatchHits } from './entity-tag.ts';
+import type { ReadableStore } from '../store/index.ts';
+import { addEntriesRoute, clientFailure, type EntriesService } from './entries-route.ts';
+import { busy, failure, RPC } from './failures.ts';
 import { formatListenAddress, isLoopback, type ListenAddress } from './listen-address.ts';
-import { publicKey } from './log-path.ts';
+import { Metrics } from './metrics.ts';
+import { answerObject } from './objects.ts';
+import { openApiDocument } from './openapi.ts';
+import { unreadiness } from './readiness.ts';
+import { refuse, refuseUnread, refuseUnreadable, sendJson } from './replies.ts';
+import { API_PATHS, type ApiPath, type Route, routeOf } from './routes.ts';
 
 export interface ServeLogOptions {
   /** The public store. */
   readonly store: ReadableStore;
   readonly listen: ListenAddress;
-  /** Whether others than this machine may connect; without it an address that is not loopback is refused. */
+  /** Whether anyone who can connect may read and, where there are no tokens, write. */
   readonly public: boolean;
+  /** What takes entries; absent: the log is served read only. */
+  readonly entries?: EntriesService;
   /** Told of every request that failed on our side; the client is told no details. */
-  readonly onError: (error: unknown, target: string) => void;
+  readonly onError: (error: unknown, target: string, requestId: string) => void;
+  /** Told of every request, once it was answered. */
+  readonly onAnswered?: (request: AnsweredRequest) => void;
+  /** Proxies whose `X-Forwarded-For` is believed, by address or network. Default: none. */
+  readonly trustedProxies?: readonly string[];
+}
+
+export interface AnsweredRequest {
+  readonly id: string;
+  readonly client: string;
+  readonly method: string;
+  readonly route: Route['name'];
+  readonly target: string;
+  readonly status: number;
+  readonly ms: number;
 }
 
 export interface LogServer {
   /** `http://127.0.0.1:8080/`, with the port that was really taken. */
   readonly url: string;
+  readonly metrics: Metrics;
   /** Stops listening, lets requests under way finish, closes the rest. */
   close(): Promise<void>;
 }
 
-const METHODS = 'GET, HEAD, OPTIONS';
-/** Most time for the headers and body of one request, and for an idle connection, in ms: reads have no body. */
+/** Most time for the headers and body of one request, and for an idle connection, in ms. */
 const REQUEST_TIMEOUT_MS = 15_000;
 const IDLE_TIMEOUT_MS = 30_000;
-/** What Node's HTTP parser calls the failures that have a status of their own. */
-const UNREADABLE: ReadonlyMap<string | undefined, string> = new Map([
-  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
-  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
-]);
 
 /**
- * Serves a log's public objects as static files: GET and HEAD of exactly the canonical paths of c2sp.org/tlog-tiles and
- * `log.json`, with the headers that `metaFor` tells for the object, identity bodies, one byte range, and strong entity
- * tags. What fails is `Cache-Control: no-store`, so that no cache can hide an object that comes later.
- * Throws `config` for an address that may not or cannot be listened on.
+ * Serves a log: its public objects as static files (c2sp.org/tlog-tiles), and what tells how the server is; with `entries`,
+ * `POST /api/v2/log/entries` of Rekor v2. Throws `config` for an address that may not or cannot be listened on.
  */
-export async function serveLog({ store, listen, public: isPublic, onError }: ServeLogOptions): Promise<LogServer> {
-  if (!isPublic && !isLoopback(listen.host)) {
+export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
+  const { store, listen, entries, onError, onAnswered } = options;
+  const where = formatListenAddress(listen);
+  if (!options.public && !isLoopback(listen.host) && entries?.tokens === undefined) {
     throw new SteleError(
       'config',
-      `${formatListenAddress(listen)} can be reached from other machines: choose that with --public, or listen on 127.0.0.1`,
+      `${where} can be reached from other machines: give tokens to those who may write, choose that with --public, or listen on 127.0.0.1`,
     );
   }
+  const writing = entries?.writing;
+  const metrics = new Metrics({
+    ...(writing && { waiting: () => writing.waiting() }),
+    ...(writing?.published && { published: writing.published }),
+    ...(entries && { checksMs: entries.checksMs }),
+  });
   const app = fastify({
     logger: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
+    trustProxy: options.trustedProxies?.length ? [...options.trustedProxies] : false,
+    genReqId: () => randomUUID(),
     clientErrorHandler: refuseUnreadable,
     // A target that no URL parser takes is a path that is not there, like any other.
-    frameworkErrors: (_error, request, reply) => respond(request, reply),
+    frameworkErrors: (_error, request, reply) => dispatch(request, reply),
   });
-  // Everything is answered before routing and before a body is read: the raw target decides, nothing is decoded.
-  app.addHook('onRequest', respond);
+  const begunMs = new WeakMap<FastifyRequest, number>();
 
-  async function respond(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const target = request.raw.url ?? '';
-    reply.headers({ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' });
+  /** Before routing, and before a body is read: the raw target decides. What is left goes on to the routes below. */
+  async function dispatch(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    begunMs.set(request, performance.now());
+    reply.headers({
+      'access-control-allow-origin': '*',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': request.id,
+    });
     try {
-      if (target === '/healthz') return await sendHealth(store, request.method, reply);
-      const key = publicKey(target);
-      if (key === undefined) return sendError(reply, 404, 'not found');
-      if (request.method === 'OPTIONS') return sendPreflight(reply);
-      if (request.method !== 'GET' && request.method !== 'HEAD') return sendMethodNotAllowed(reply);
-      return await sendObject(store, key, request, reply);
+      const route = routeOf(request.raw.url ?? '');
+      if (route.kind === 'object') return await answerObject(store, route.key, request, reply);
+      if (route.kind === 'api') return refuseMethod(route.name, request, reply);
+      return refuseUnread(request, reply, failure(404, RPC.notFound, 'not found'));
     } catch (error) {
-      onError(error, target);
-      if (isSteleError(error, 'unreachable')) {
-        return sendError(reply.header('retry-after', '1'), 503, 'the store cannot be reached');
-      }
-      // A link or a folder where an object should be: the operator was told, and readers have no object there (SERVE-2).
-      if (isSteleError(error, 'corrupt')) return sendError(reply, 404, 'not found');
-      return sendError(reply, 500, 'internal error');
+      return answerError(error, request, reply);
     }
+  }
+
+  function refuseMethod(path: ApiPath, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+    const readOnly = path === '/api/v2/log/entries' && entries === undefined;
+    const methods: readonly string[] = readOnly ? [] : API_PATHS[path];
+    if (methods.includes(request.method)) return undefined;
+    const allow = methods.join(', ');
+    const message = readOnly ? 'this server is read only: entries are submitted elsewhere' : `${path} takes ${allow}`;
+    return refuseUnread(request, reply, failure(405, RPC.unimplemented, message, { allow }));
+  }
+
+  function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    onError(error, request.raw.url ?? '', request.id);
+    if (isSteleError(error, 'unreachable')) {
+      return refuseUnread(request, reply, busy('the store cannot be reached', 1_000));
+    }
+    // A link or a folder where an object should be: the operator was told, and readers have no object there (SERVE-2).
+    if (isSteleError(error, 'corrupt')) return refuseUnread(request, reply, failure(404, RPC.notFound, 'not found'));
+    return refuseUnread(request, reply, failure(500, RPC.internal, 'internal error'));
+  }
+
+  app.addHook('onRequest', dispatch);
+  app.addHook('onResponse', async (request, reply) => {
+    const target = request.raw.url ?? '';
+    const { method, id, ip: client } = request;
+    const route = routeOf(target).name;
+    const ms = performance.now() - (begunMs.get(request) ?? performance.now());
+    metrics.onAnswered(route, method, reply.statusCode, ms / 1_000);
+    onAnswered?.({ id, client, method, route, target, status: reply.statusCode, ms });
+  });
+  app.setErrorHandler((error: Error, request, reply) => {
+    const failed = clientFailure(error, entries);
+    return failed === undefined ? answerError(error, request, reply) : refuseUnread(request, reply, failed);
+  });
+
+  app.get('/healthz', async (_request, reply) => sendJson(reply, 200, { status: 'SERVING' }));
+  app.get('/readyz', async (request, reply) => {
+    const reason = await unreadiness({ store, writing, staleMs: entries?.staleMs ?? Number.POSITIVE_INFINITY });
+    return reason === undefined
+      ? sendJson(reply, 200, { status: 'READY' })
+      : refuse(request, reply, busy(reason, 1_000));
+  });
+  app.get('/metrics', async (_request, reply) =>
+    reply
+      .headers({ 'cache-control': 'no-store' })
+      .type(metrics.contentType)
+      .send(await metrics.text()),
+  );
+  app.get('/openapi.json', async (_request, reply) => sendJson(reply, 200, openApiDocument(entries !== undefined)));
+  if (entries !== undefined) {
+    await addEntriesRoute(app, entries, {
+      onSubmission: metrics.onSubmission,
+      onError: (error, request) => onError(error, request.raw.url ?? '', request.id),
+    });
   }
 
   let bound: string;
@@ -85,87 +159,7 @@ export async function serveLog({ store, listen, public: isPublic, onError }: Ser
     bound = await app.listen({ host: listen.host, port: listen.port });
   } catch (cause) {
     await app.close();
-    throw new SteleError('config', `cannot listen on ${formatListenAddress(listen)}: ${String(cause)}`, { cause });
+    throw new SteleError('config', `cannot listen on ${where}: ${String(cause)}`, { cause });
   }
-  return { url: `${bound}/`, close: () => app.close() };
-}
-
-async function sendObject(
-  store: ReadableStore,
-  key: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const object = await store.get(key);
-  if (object === undefined) return sendError(reply, 404, 'not found');
-  const { bytes } = object;
-  const meta = metaFor(key);
-  const tag = entityTag(bytes);
-  const asked = request.headers;
-  if (matchMisses(asked['if-match'], tag)) return sendError(reply, 412, 'the object is another version');
-  reply.headers({ etag: tag, 'cache-control': meta.cacheControl, 'accept-ranges': 'bytes' });
-  if (noneMatchHits(asked['if-none-match'], tag)) return reply.code(304).send();
-  const ranged = request.method === 'GET' && ifRangeHolds(header(asked['if-range']), tag);
-  const range = ranged ? parseByteRange(asked.range, bytes.length) : 'whole';
-  if (range === 'unsatisfiable') {
-    reply.header('content-range', `bytes */${bytes.length}`);
-    return sendError(reply, 416, 'no byte of the object is in that range');
-  }
-  reply.type(meta.contentType);
-  if (range === 'whole') return reply.send(bytes);
-  reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${bytes.length}`);
-  return reply.send(bytes.subarray(range.first, range.last + 1));
-}
-
-/** Healthy is: the checkpoint can be read, so there is something to serve. */
-async function sendHealth(store: ReadableStore, method: string, reply: FastifyReply): Promise<FastifyReply> {
-  if (method !== 'GET' && method !== 'HEAD') return sendMethodNotAllowed(reply);
-  let reason: string | undefined;
-  try {
-    if ((await store.get('checkpoint')) === undefined) reason = 'there is no checkpoint';
-  } catch (error) {
-    if (!isSteleError(error)) throw error;
-    reason = `the store cannot be read (${error.code})`;
-  }
-  if (reason !== undefined) return sendError(reply, 503, reason);
-  return reply.headers({ 'cache-control': 'no-store' }).type('text/plain; charset=utf-8').send('ok\n');
-}
-
-/** What a browser asks before a conditional read from another origin. */
-function sendPreflight(reply: FastifyReply): FastifyReply {
-  const headers = {
-    allow: METHODS,
-    'access-control-allow-methods': METHODS,
-    'access-control-allow-headers': 'If-Match, If-None-Match, If-Range, Range',
-    'access-control-max-age': '86400',
-    'cache-control': 'no-store',
-  };
-  return reply.code(204).headers(headers).send();
-}
-
-/** Answers what is no HTTP request at all, too slow, or has too long headers; then the connection is of no use. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.writable && error.code !== 'ECONNRESET') {
-    const status = UNREADABLE.get(error.code) ?? '400 Bad Request';
-    socket.write(`HTTP/1.1 ${status}\r\nCache-Control: no-store\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
-  }
-  socket.destroySoon();
-}
-
-function sendMethodNotAllowed(reply: FastifyReply): FastifyReply {
-  // A body that nobody reads must not be taken for the next request.
-  return sendError(reply.headers({ allow: METHODS, connection: 'close' }), 405, 'this is read only');
-}
-
-function sendError(reply: FastifyReply, status: number, text: string): FastifyReply {
-  reply.removeHeader('etag');
-  return reply
-    .code(status)
-    .headers({ 'cache-control': 'no-store' })
-    .type('text/plain; charset=utf-8')
-    .send(`${text}\n`);
-}
-
-function header(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : value?.join(', ');
+  return { url: `${bound}/`, metrics, close: () => app.close() };
 }

@@ -1,12 +1,10 @@
-import { systemClock } from '../../clock.ts';
-import { Sequencer } from '../../sequencer/index.ts';
 import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
-import { openQueue } from '../queue.ts';
+import { openSequencing } from '../sequencing.ts';
 import { checkpointJson } from '../shapes.ts';
 import { defineVerb } from '../verb.ts';
-import { ONE_SHOT_ATTEMPTS, openForWriting, sequencerSettings } from '../writing.ts';
+import { ONE_SHOT_ATTEMPTS } from '../writing.ts';
 
 export default defineVerb({
   positionals: {},
@@ -18,27 +16,18 @@ export default defineVerb({
   async run(args, { output, environment }) {
     const config = await loadConfig(args.dir, environment);
     const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
-    const log = await openForWriting(config, {
+    await using sequencing = await openSequencing(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
       allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'freeze',
+      output,
+      attempts: ONE_SHOT_ATTEMPTS,
     });
-    try {
-      const queue = await openQueue(config);
-      try {
-        const settings = sequencerSettings(config, ONE_SHOT_ATTEMPTS);
-        const sequencer = await Sequencer.open({ ...log, queue, clock: systemClock, settings });
-        const checkpoint = await sequencer.freeze();
-        output.result(checkpoint.bytes, { frozen: true, ...checkpointJson(checkpoint) });
-        output.note(`${config.origin} is frozen at size ${checkpoint.size}: nothing can be appended any more`);
-      } finally {
-        await queue.close();
-      }
-    } finally {
-      await log.close();
-    }
+    const checkpoint = await sequencing.sequencer.freeze();
+    output.result(checkpoint.bytes, { frozen: true, ...checkpointJson(checkpoint) });
+    output.note(`${config.origin} is frozen at size ${checkpoint.size}: nothing can be appended any more`);
     return YES;
   },
 });

@@ -1,14 +1,12 @@
-import { systemClock } from '../../clock.ts';
-import { type Publication, Sequencer } from '../../sequencer/index.ts';
+import type { Publication } from '../../sequencer/index.ts';
 import { ALLOW_EPHEMERAL, ALLOW_OPEN_KEY, DIR, LOCK_WAIT, parseSeconds, SETTING_FLAGS } from '../arguments.ts';
 import { loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
-import { checkDaily, openDedupCache } from '../local-cache.ts';
 import type { Output } from '../output.ts';
-import { openQueue } from '../queue.ts';
+import { openSequencing } from '../sequencing.ts';
 import { listenForStop } from '../stopping.ts';
 import { defineVerb } from '../verb.ts';
-import { ONE_SHOT_ATTEMPTS, openForWriting, sequencerSettings } from '../writing.ts';
+import { ONE_SHOT_ATTEMPTS } from '../writing.ts';
 
 /** Least time between two status lines of a service, in ms. */
 const STATUS_MS = 1_000;
@@ -32,55 +30,26 @@ export default defineVerb({
     const config = await loadConfig(args.dir, environment, args);
     const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
     using stop = listenForStop();
-    const log = await openForWriting(config, {
+    await using sequencing = await openSequencing(config, {
       environment,
       allowOpenKey: args['allow-open-key'],
       allowEphemeral: args['allow-ephemeral'],
       lockWaitMs,
       verb: 'sequence',
+      output,
+      attempts: args.once ? ONE_SHOT_ATTEMPTS : Number.POSITIVE_INFINITY,
+      ...(!args.once && { onPublished: statusLines(output) }),
     });
-    try {
-      const queue = await openQueue(config);
-      const older = await openDedupCache(config, log.publicStore);
-      try {
-        // Beside a service, which is there to learn from what it finds; before a one-shot.
-        const checking = older && noteDamage(checkDaily(config, older), output);
-        if (args.once) await checking;
-        const sequencer = await Sequencer.open({
-          ...log,
-          queue,
-          ...(older && { older }),
-          clock: systemClock,
-          settings: sequencerSettings(config, args.once ? ONE_SHOT_ATTEMPTS : Number.POSITIVE_INFINITY),
-          onPublished: args.once ? () => {} : statusLines(output),
-          onRetry: (what, error, attempt) => output.note(`${what} failed (${attempt}), trying again: ${error.message}`),
-        });
-        output.note(`sequencing ${config.origin} from size ${sequencer.published.size}`);
-        const report = args.once ? await sequencer.drain() : await sequencer.run(stop.signal);
-        await sequencer
-          .remember()
-          .catch((error: Error) => output.note(`the dedup cache falls behind: ${error.message}`));
-        const { size, appended, duplicates, refused } = report;
-        output.note(`stopped at size ${size}: ${appended} appended, ${duplicates} duplicates, ${refused} refused`);
-        output.result('', { size, appended, duplicates, refused });
-      } finally {
-        older?.close();
-        await queue.close();
-      }
-    } finally {
-      await log.close();
-    }
+    const { sequencer } = sequencing;
+    output.note(`sequencing ${config.origin} from size ${sequencer.published.size}`);
+    const report = args.once ? await sequencer.drain() : await sequencer.run(stop.signal);
+    await sequencing.remember();
+    const { size, appended, duplicates, refused } = report;
+    output.note(`stopped at size ${size}: ${appended} appended, ${duplicates} duplicates, ${refused} refused`);
+    output.result('', { size, appended, duplicates, refused });
     return YES;
   },
 });
-
-async function noteDamage(checking: Promise<boolean>, output: Output): Promise<void> {
-  try {
-    if (!(await checking)) output.note('the dedup cache was damaged: it is learned from the log again');
-  } catch (error) {
-    output.note(`the dedup cache could not be checked: ${error instanceof Error ? error.message : error}`);
-  }
-}
 
 /** A line for a publication, at most one a second; a program gets all of them. */
 function statusLines(output: Output): (publication: Publication) => void {
