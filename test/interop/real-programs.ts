@@ -47,10 +47,24 @@ function find<Name extends string>(
   return { programs: Object.fromEntries(names.map((name, i) => [name, paths[i]])) as Record<Name, string> };
 }
 
-/** Runs a program to its end, or to the time limit. Never rejects: what a test expects of the end is its own affair. */
-export function runProgram(path: string, args: readonly string[], limitMs: number): Promise<Ended> {
+/**
+ * Runs a program to its end, or to the time limit, with `env` beside our own environment. Never rejects: what a test
+ * expects of the end is its own affair.
+ */
+export function runProgram(
+  path: string,
+  args: readonly string[],
+  limitMs: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const options = { encoding: 'utf8', timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: 64 * 2 ** 20 } as const;
+    const options = {
+      encoding: 'utf8',
+      timeout: limitMs,
+      killSignal: 'SIGKILL',
+      maxBuffer: 64 * 2 ** 20,
+      env: { ...process.env, ...env },
+    } as const;
     const child = execFile(path, args, options, (_error, stdout, stderr) => {
       resolve({ status: child.exitCode, stdout, stderr });
     });
