@@ -1,8 +1,13 @@
 /** Opening the writer of a configured log: its stores, its queue, its memory of older entries, and the sequencer. */
 
+import { SUCCESSOR_KEY } from '../client/index.ts';
 import { systemClock } from '../clock.ts';
+import { SteleError } from '../errors.ts';
+import { equalBytes } from '../merkle/index.ts';
+import { type SignedCheckpoint, type Successor, signSuccessor } from '../note/index.ts';
 import { joinQueues, type SubmissionQueue } from '../queue/index.ts';
 import { Sequencer, type SequencerEvents } from '../sequencer/index.ts';
+import { metaFor } from '../store/index.ts';
 import type { LogConfig } from './config.ts';
 import { checkDaily, openDedupCache } from './local-cache.ts';
 import type { Output } from './output.ts';
@@ -23,6 +28,8 @@ export interface Sequencing extends AsyncDisposable {
   readonly sequencer: Sequencer;
   /** Passes on what was learned, so that the next start need not learn it again. To be called after a run. */
   remember(): Promise<void>;
+  /** Publishes the note that names the log that follows, once it is frozen. Throws `conflict` where it names another. */
+  nameSuccessor(successor: Pick<Successor, 'verifier' | 'url'>, last: SignedCheckpoint): Promise<void>;
 }
 
 /** Opens it. Disposing of it lets go of queue, stores and lock. Throws as `openForWriting` and `Sequencer.open` do. */
@@ -54,6 +61,13 @@ export async function openSequencing(config: LogConfig, options: SequencingOptio
     sequencer,
     remember: () =>
       sequencer.remember().catch((error: Error) => output.note(`the dedup cache falls behind: ${error.message}`)),
+    async nameSuccessor(successor, { origin, size, root }) {
+      const note = await signSuccessor({ ...successor, origin, size, root }, log.signer);
+      if (await log.publicStore.create(SUCCESSOR_KEY, note, metaFor(SUCCESSOR_KEY))) return;
+      const there = await log.publicStore.get(SUCCESSOR_KEY);
+      if (there !== undefined && equalBytes(there.bytes, note)) return;
+      throw new SteleError('conflict', `${origin} has named a successor already, and it was another one`);
+    },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -53,6 +53,11 @@ export function signingConfigJson(urls: readonly string[], operator: string, sta
   return { ...config, rekorTlogUrls, rekorTlogConfig: { selector: 'ANY' } };
 }
 
+/** Whether an origin is what sigstore-go takes it to be: the host of the log's URL. */
+export function isHostName(origin: string): boolean {
+  return URL.canParse(`https://${origin}`) && new URL(`https://${origin}`).hostname === origin;
+}
+
 /** Throws `config` for what is not a moment, as clients read it (RFC 3339 in UTC). */
 export function checkMoment(flag: string, text: string): string {
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && !Number.isNaN(Date.parse(text))) return text;

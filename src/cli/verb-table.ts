@@ -20,6 +20,11 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     describe: 'submit entries: one per file, or one per line',
     load: () => import('./verbs/add.ts'),
   },
+  upload: {
+    line: 'upload <server>',
+    describe: 'log a signature of an artifact, or an envelope, and keep the proof',
+    load: () => import('./verbs/upload.ts'),
+  },
   sequence: {
     line: 'sequence',
     describe: 'append what was submitted and publish it, until stopped',
@@ -31,8 +36,8 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./verbs/checkpoint.ts'),
   },
   get: {
-    line: 'get <log> <index>',
-    describe: 'print one entry, verified against the checkpoint',
+    line: 'get <log> <entry>',
+    describe: 'print one entry, by its index or its leaf hash, verified against the checkpoint',
     load: () => import('./verbs/get.ts'),
   },
   prove: {
@@ -41,14 +46,24 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./verbs/prove.ts'),
   },
   verify: {
-    line: 'verify <entry>',
-    describe: 'verify a proof file, offline',
+    line: 'verify [entry]',
+    describe: 'verify that an entry or a signed artifact is in the log, offline or online',
     load: () => import('./verbs/verify.ts'),
   },
   consistency: {
     line: 'consistency <log> <oldCheckpoint>',
     describe: 'verify that the log still contains all that an older checkpoint signed',
     load: () => import('./verbs/consistency.ts'),
+  },
+  loginfo: {
+    line: 'loginfo <log>',
+    describe: 'size and root, held against what this user saw the last time',
+    load: () => import('./verbs/loginfo.ts'),
+  },
+  logproof: {
+    line: 'logproof <log>',
+    describe: 'print a consistency proof between two sizes, verified',
+    load: () => import('./verbs/logproof.ts'),
   },
   fsck: {
     line: 'fsck <log>',

@@ -16,4 +16,5 @@ export { type FsckOptions, type FsckProgress, type FsckReport, fsck } from './fs
 export type { Problem } from './fsck-problems.ts';
 export { type BundleRange, type CheckedRange, checkRange } from './fsck-range.ts';
 export { type LogEntry, LogReader, type ReaderOptions } from './log-reader.ts';
+export { SUCCESSOR_KEY } from './objects.ts';
 export { DEFAULT_RETRY, type ReadingOptions, type RetryPolicy } from './reading.ts';

@@ -1,12 +1,21 @@
 import { SteleError } from '../errors.ts';
 import { consistencyRanges, equalBytes, type Hash, hashLeaves, inclusionRanges, type Range } from '../merkle/index.ts';
-import { type Checkpoint, formatProof, openCheckpoint, type SignedCheckpoint, type Verifier } from '../note/index.ts';
+import {
+  type Checkpoint,
+  formatProof,
+  openCheckpoint,
+  openSuccessor,
+  type SignedCheckpoint,
+  type Successor,
+  type Verifier,
+} from '../note/index.ts';
 import type { ReadableStore } from '../store/index.ts';
 import { TILE_WIDTH, tilePath, tileWidth } from '../tiles/index.ts';
+import { findLeaf } from './find-leaf.ts';
 import { firstDifference } from './first-difference.ts';
 import { type Followed, type FollowOptions, follow } from './follow.ts';
 import { ForkError } from './fork.ts';
-import { type Bundle, getBundle, getCheckpoint } from './objects.ts';
+import { type Bundle, getBundle, getCheckpoint, getSuccessor } from './objects.ts';
 import { ReadAheadDepth, readAhead } from './read-ahead.ts';
 import { checkAborted, type Reading, type ReadingOptions, readingFrom, retrying } from './reading.ts';
 import { VerifiedTiles } from './verified-tiles.ts';
@@ -57,6 +66,21 @@ export class LogReader {
     return checkpoint;
   }
 
+  /**
+   * The log that follows this one, where it is frozen and names one: by a note under this log's own key, of the very tree
+   * of `checkpoint`. Throws `invalid-proof` where the log grew after it was said to have ended, and as `openSuccessor`.
+   */
+  async successor(checkpoint: Checkpoint): Promise<Successor | undefined> {
+    const bytes = await retrying(this.#reading, () => getSuccessor(this.#reading), { implied: false });
+    if (bytes === undefined) return undefined;
+    const successor = openSuccessor(bytes, this.#verifier);
+    if (successor.size === checkpoint.size && equalBytes(successor.root, checkpoint.root)) return successor;
+    throw new SteleError(
+      'invalid-proof',
+      `${this.#verifier.name} is said to have ended at size ${successor.size}, and its checkpoint has ${checkpoint.size}`,
+    );
+  }
+
   /** One entry. Throws `not-found` for an index that is not in the checkpoint's tree. */
   async entry(index: number, checkpoint: Checkpoint): Promise<Uint8Array> {
     checkIndex(index, checkpoint);
@@ -82,6 +106,18 @@ export class LogReader {
     }
   }
 
+  /**
+   * The index of the latest entry with this leaf hash, or undefined where the checkpoint's tree has none: an answer that
+   * cost reading all leaf hashes. `onProgress` is told how many were looked at.
+   */
+  find(
+    leafHash: Hash,
+    checkpoint: Checkpoint,
+    onProgress: (looked: number, size: number) => void = () => {},
+  ): Promise<number | undefined> {
+    return findLeaf(this.#tiles, leafHash, checkpoint, onProgress);
+  }
+
   /** The audit path of RFC 6962 §2.1.1, for `verifyInclusion`. Throws `not-found` for an index not in the tree. */
   async inclusionProof(index: number, checkpoint: Checkpoint): Promise<Hash[]> {
     checkIndex(index, checkpoint);
@@ -89,12 +125,13 @@ export class LogReader {
   }
 
   /**
-   * The proof of RFC 6962 §2.1.2 that the checkpoint's tree extends its first `oldSize` entries, for
-   * `verifyConsistency`. Throws `not-found` for a size above the checkpoint's.
+   * The proof of RFC 6962 §2.1.2 that the tree of the first `newSize` entries (the checkpoint's, unless given) extends
+   * that of the first `oldSize`, for `verifyConsistency`. Throws `not-found` for a size above the checkpoint's.
    */
-  async consistencyProof(oldSize: number, checkpoint: Checkpoint): Promise<Hash[]> {
-    checkWithin({ start: 0, end: oldSize }, checkpoint);
-    return this.#hashesOf(consistencyRanges(oldSize, checkpoint.size), checkpoint);
+  async consistencyProof(oldSize: number, checkpoint: Checkpoint, newSize = checkpoint.size): Promise<Hash[]> {
+    checkWithin({ start: 0, end: newSize }, checkpoint);
+    checkWithin({ start: oldSize, end: newSize }, checkpoint);
+    return this.#hashesOf(consistencyRanges(oldSize, newSize), checkpoint);
   }
 
   /** A c2sp.org/tlog-proof file: the inclusion proof and the checkpoint's note. Throws as `inclusionProof`. */

@@ -8,6 +8,8 @@ import { MAX_BUNDLE_SIZE, MAX_ENTRY_SIZE, parseBundle, TILE_WIDTH, type Tile, ti
 import type { Reading } from './reading.ts';
 
 export const CHECKPOINT_KEY = 'checkpoint';
+/** The note that names the log that follows a frozen one. */
+export const SUCCESSOR_KEY = 'successor';
 
 /** 1 MiB: a note of the most signatures that anyone collects is far below. */
 const MAX_CHECKPOINT_SIZE = 2 ** 20;
@@ -22,6 +24,11 @@ export interface Bundle {
 export async function getCheckpoint(reading: Reading): Promise<Uint8Array> {
   const bytes = await getBounded(reading, CHECKPOINT_KEY, MAX_CHECKPOINT_SIZE, 'malformed');
   return bytes ?? absent(reading, CHECKPOINT_KEY);
+}
+
+/** The bytes of the note that names a successor, unverified; undefined where there is none. Throws `malformed` (too long). */
+export function getSuccessor(reading: Reading): Promise<Uint8Array | undefined> {
+  return getBounded(reading, SUCCESSOR_KEY, MAX_CHECKPOINT_SIZE, 'malformed');
 }
 
 /**

@@ -43,6 +43,27 @@ export function signingAlgorithm(details: KeyDetails, key: PublicKey): SigningAl
   return own.hash === hash ? own : undefined;
 }
 
+/** The label that a key's signatures over digests go under. */
+export function keyDetailsOf(key: PublicKey): KeyDetails {
+  switch (key.type) {
+    case 'ed25519':
+      return 'PKIX_ED25519_PH';
+    case 'rsa':
+      return `PKIX_RSA_PKCS1V15_${key.bits}_SHA256`;
+    case 'ecdsa':
+      return key.curve === 'P-256'
+        ? 'PKIX_ECDSA_P256_SHA_256'
+        : key.curve === 'P-384'
+          ? 'PKIX_ECDSA_P384_SHA_384'
+          : 'PKIX_ECDSA_P521_SHA_512';
+  }
+}
+
+/** The hash of the digests that a key signs. */
+export function hashSignedBy(key: PublicKey): HashName {
+  return ownAlgorithm(key).hash;
+}
+
 function hashOf(details: KeyDetails): HashName | undefined {
   switch (details) {
     case 'PKIX_ED25519':

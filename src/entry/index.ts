@@ -7,7 +7,7 @@
  * Runs unchanged in a browser; OpenSSL's arithmetic and the threads are Node's.
  */
 
-export type { HashName } from './algorithms.ts';
+export { type HashName, hashSignedBy, keyDetailsOf } from './algorithms.ts';
 export { type Certificate, parseCertificate } from './certificate.ts';
 export {
   formatLogEntry,
@@ -18,7 +18,7 @@ export {
   type VerifiedLogEntry,
   verifyLogEntry,
 } from './log-entry.ts';
-export { type LoggedEntry, readEntry } from './logged.ts';
+export { checkLoggedSignatures, type LoggedEntry, readEntry } from './logged.ts';
 export type { LookupKey } from './lookup.ts';
 export { preAuthenticationEncoding } from './pae.ts';
 export { openVerifierPool, POOL_DEFAULTS, type VerifierPool, type VerifierPoolOptions } from './pool.ts';

@@ -27,3 +27,4 @@ export {
   signNote,
 } from './note.ts';
 export { formatProof, type Proof, parseProof, verifyProof } from './proof.ts';
+export { openSuccessor, type Successor, signSuccessor } from './successor.ts';

@@ -8,10 +8,12 @@
 
 export { type ByteRange, parseByteRange } from './byte-range.ts';
 export { entityTag } from './entity-tag.ts';
+export { submitEntry } from './entries.ts';
 export type { EntriesService } from './entries-route.ts';
 export { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
 export type { Metrics } from './metrics.ts';
 export { openApiDocument } from './openapi.ts';
+export { Prover } from './prover.ts';
 export { API_PATHS, routeOf } from './routes.ts';
 export { type AnsweredRequest, type LogServer, type ServeLogOptions, serveLog } from './serve-log.ts';
 export { parseTokens, type Tokens } from './tokens.ts';

@@ -14,7 +14,7 @@ const PRIVATE: ObjectMeta = { contentType: 'application/octet-stream', cacheCont
  * here is kept out of caches.
  */
 export function metaFor(key: string): ObjectMeta {
-  if (key === 'checkpoint') {
+  if (key === 'checkpoint' || key === 'successor') {
     return CHECKPOINT;
   }
   if (key === 'log.json') {

@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { SteleError } from '../../errors.ts';
 import { type LogServer, parseListenAddress, type ServeLogOptions, serveLog } from '../../server/index.ts';
 import { openReadableStore } from '../../store/index.ts';
@@ -62,6 +62,7 @@ export default defineVerb({
     }
     const config = await loadConfig(args.dir, environment, args);
     const lockWaitMs = parseSeconds('--lock-wait', args['lock-wait']);
+    const log = pino({ level: args['log-level'] }, { write: (line: string) => output.note(line.trimEnd()) });
     const listen = parseListenAddress(args.listen ?? config.server?.listen ?? LISTEN);
     const tokens = readOnly ? undefined : await loadTokens(config, environment);
     const served = {
@@ -69,7 +70,7 @@ export default defineVerb({
       listen,
       public: args.public || config.server?.public === true,
       trustedProxies: config.server?.trustedProxies ?? [],
-      ...requestLog(args['log-level'], output),
+      ...requestLog(log),
     };
     using stop = listenForStop();
     if (readOnly) {
@@ -89,7 +90,7 @@ export default defineVerb({
           allowEphemeral: args['allow-ephemeral'],
           lockWaitMs,
           verb: 'serve',
-          output,
+          output: { ...output, note: (text) => log.warn(text) },
           metrics: () => server?.metrics,
         });
     await using entries = await entriesService(config, backend, listen, tokens, environment);
@@ -111,8 +112,7 @@ function announce(output: Output, origin: string, { url }: LogServer): void {
 }
 
 /** Requests and failures as lines of JSON, on stderr. */
-function requestLog(level: string, output: Output): Pick<ServeLogOptions, 'onError' | 'onAnswered'> {
-  const log = pino({ level }, { write: (line: string) => output.note(line.trimEnd()) });
+function requestLog(log: Logger): Pick<ServeLogOptions, 'onError' | 'onAnswered'> {
   return {
     onError: (error, target, id) => log.error({ id, target, err: error }, 'a request failed'),
     onAnswered({ status, method, ...request }) {

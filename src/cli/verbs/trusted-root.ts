@@ -3,7 +3,7 @@ import { OUT } from '../arguments.ts';
 import { YES } from '../exit-codes.ts';
 import { readJsonFile, writeOutput } from '../files.ts';
 import { openLog, parseVerifier } from '../reading.ts';
-import { checkMoment, trustedRootJson } from '../sigstore-trust.ts';
+import { checkMoment, isHostName, trustedRootJson } from '../sigstore-trust.ts';
 import { defineVerb } from '../verb.ts';
 
 /** Keys count from here on unless the operator says otherwise: a log signs no time, so its age is nothing to check. */
@@ -34,6 +34,11 @@ export default defineVerb({
     if (logs.length === 0)
       throw new SteleError('config', 'name a log, or give --vkey; see `stele trusted-root --help`');
     const base = merge === undefined ? undefined : await readJsonFile(merge);
+    for (const { name } of logs.filter((one) => !isHostName(one.name))) {
+      output.note(
+        `${name} is no bare host name: sigstore-js accepts the log all the same, but cosign and sigstore-go, which look for the host of its URL, do not`,
+      );
+    }
     const root = trustedRootJson(logs, checkMoment('--start', start), base);
     const text = `${JSON.stringify(root, undefined, 2)}\n`;
     if (out !== undefined) await writeOutput(out, text);
