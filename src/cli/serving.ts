@@ -82,7 +82,11 @@ export async function openSequencerBackend(
       await ended;
       await sequencing.remember();
     },
-    [Symbol.asyncDispose]: () => sequencing[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      stopping.abort(); // where the server could not be opened, nobody has
+      await ended.catch(() => {});
+      await sequencing[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -46,8 +46,6 @@ export async function addEntriesRoute(
   const { tokens, perMinute, maxBodyBytes } = service;
   const submission = { ...service, prover: new Prover(service.reader, service.writing.published), onSubmission };
   const budget = new BodyBudget(BODIES_IN_MEMORY, maxBodyBytes);
-  const taken = new WeakMap<FastifyRequest, number>();
-  app.addHook('onResponse', async (request) => budget.give(taken.get(request) ?? 0));
 
   /** Before the body is read. */
   async function admit(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -58,7 +56,8 @@ export async function addEntriesRoute(
     }
     const bytes = budget.take(request.headers['content-length']);
     if (bytes === undefined) return refuseUnread(request, reply, busy('too much is being received now', 1_000));
-    taken.set(request, bytes);
+    // Also of a client that leaves before it has sent all, or before it was answered.
+    reply.raw.once('close', () => budget.give(bytes));
     return undefined;
   }
 

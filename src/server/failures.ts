@@ -61,14 +61,9 @@ export function failureOf(error: unknown, doing: 'judging' | 'logging'): Failure
       return { ...failure(400, RPC.invalidArgument, error.message), ours: false };
     case 'frozen':
       return {
-        ...failure(
-          405,
-          RPC.unimplemented,
-          `This log has been frozen, please switch to the latest log; /successor names it, if there is one.`,
-          {
-            allow: 'OPTIONS',
-          },
-        ),
+        ...failure(405, RPC.unimplemented, `This log has been frozen, please switch to the latest log.`, {
+          allow: 'OPTIONS',
+        }),
         ours: false,
       };
     case 'later': {

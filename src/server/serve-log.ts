@@ -74,6 +74,8 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     exposeHeadRoutes: true,
+    // What comes while we close is answered like all else: on a connection that is open, before it is let go.
+    return503OnClosing: false,
     trustProxy: options.trustedProxies?.length ? [...options.trustedProxies] : false,
     genReqId: () => randomUUID(),
     clientErrorHandler: refuseUnreadable,
@@ -85,13 +87,11 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
   /** Before routing, and before a body is read: the raw target decides. What is left goes on to the routes below. */
   async function dispatch(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     begunMs.set(request, performance.now());
-    reply.headers({
-      'access-control-allow-origin': '*',
-      'x-content-type-options': 'nosniff',
-      'x-request-id': request.id,
-    });
+    reply.headers({ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' });
     try {
       const route = routeOf(request.raw.url ?? '');
+      // Whoever submits may want to ask about it; files are the same for everybody.
+      if (route.name === '/api/v2/log/entries') reply.header('x-request-id', request.id);
       if (route.kind === 'object') return await answerObject(store, route.key, request, reply);
       if (route.kind === 'api') return refuseMethod(route.name, request, reply);
       return refuseUnread(request, reply, failure(404, RPC.notFound, 'not found'));

@@ -287,15 +287,18 @@ test('whatever encodings a client accepts, it gets the very bytes (SERVE-3)', as
   }
 });
 
-test('health says ok only while there is a checkpoint to serve, else why not (OBS-2)', async () => {
-  const good = await ask('/healthz');
-  assert.deepEqual([good.status, good.body.toString(), good.headers['cache-control']], [200, 'ok\n', 'no-store']);
+test('ready it says it is only while there is a checkpoint to serve, else why not (OBS-2)', async () => {
+  const good = await ask('/readyz');
+  assert.deepEqual(
+    [good.status, good.body.toString(), good.headers['cache-control']],
+    [200, '{"status":"READY"}', 'no-store'],
+  );
   const empty = await serve({ url: 'mem:', get: () => Promise.resolve(undefined) });
   const down = await serve({ url: 'mem:', get: () => Promise.reject(new SteleError('unreachable', 'x')) });
   try {
-    const missing = await ask('/healthz', {}, 'GET', empty);
+    const missing = await ask('/readyz', {}, 'GET', empty);
     assert.deepEqual([missing.status, missing.body.toString()], [503, 'there is no checkpoint\n']);
-    const unreadable = await ask('/healthz', {}, 'GET', down);
+    const unreadable = await ask('/readyz', {}, 'GET', down);
     assert.deepEqual(
       [unreadable.status, unreadable.body.toString()],
       [503, 'the store cannot be read (unreachable)\n'],
