@@ -12,6 +12,7 @@ import { appendCommand } from './append.ts';
 import { fsckCommand } from './fsck.ts';
 import { latencyCommand } from './latency.ts';
 import { memoryCommand } from './memory.ts';
+import { postCommand } from './post.ts';
 import { requestsCommand } from './requests.ts';
 import { treeCommand } from './tree.ts';
 import { verifyCommand } from './verify.ts';
@@ -27,6 +28,7 @@ await yargs(hideBin(process.argv))
   .command(memoryCommand)
   .command(versusTesseraCommand)
   .command(requestsCommand)
+  .command(postCommand)
   .demandCommand(1, 'Which benchmark: append, latency, tree, verify, fsck, memory or versus-tessera?')
   .strict()
   .version(false)
