@@ -12,6 +12,8 @@ export type JsonObject = ReadonlyMap<string, Json>;
 
 /** Containers within one another; the deepest request that anything here asks for has six. */
 const MAX_DEPTH = 32;
+/** Values in all: more than any entry of 65,535 bytes can have, and read in some milliseconds. */
+const MAX_VALUES = 65_536;
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/;
 /** Characters of a number that are looked at: all that any request has are numbers of an enumeration. */
 const MAX_NUMBER = 64;
@@ -33,7 +35,7 @@ export function parseJson(bytes: Uint8Array, subject: string): Json {
   } catch (cause) {
     throw new SteleError('malformed', `${subject} is not UTF-8`, { cause });
   }
-  const cursor = { text, at: 0, subject };
+  const cursor = { text, at: 0, subject, values: 0 };
   const value = readValue(cursor, 0);
   skipSpace(cursor);
   return cursor.at === text.length ? value : fail(cursor, `the end of ${subject}`);
@@ -44,10 +46,14 @@ interface Cursor {
   readonly subject: string;
   /** In UTF-16 code units. */
   at: number;
+  /** Read so far. */
+  values: number;
 }
 
 function readValue(cursor: Cursor, depth: number): Json {
   if (depth > MAX_DEPTH) throw new SteleError('limit', `${cursor.subject} is nested more than ${MAX_DEPTH} deep`);
+  cursor.values += 1;
+  if (cursor.values > MAX_VALUES) throw new SteleError('limit', `${cursor.subject} has more than ${MAX_VALUES} values`);
   skipSpace(cursor);
   const first = cursor.text[cursor.at];
   if (first === '{') return readObject(cursor, depth);

@@ -29,17 +29,24 @@ class JoinedQueue implements SubmissionQueue {
   async receive(maxBytes: number): Promise<QueueItem[]> {
     const items: QueueItem[] = [];
     let room = maxBytes;
+    const failures: unknown[] = [];
     for (const queue of this.#takeTurns()) {
       if (room <= 0) break;
       if (!this.#ready.has(queue)) continue;
-      const received = await this.#receiveFrom(queue, room, items.length > 0);
-      if (received?.length === 0) this.#ready.delete(queue);
-      for (const item of received ?? []) {
-        this.#origin.set(item.id, queue);
-        items.push(item);
-        for (const entry of item.entries) room -= entry.length;
+      try {
+        const received = await queue.receive(room);
+        if (received.length === 0) this.#letWait(queue);
+        for (const item of received) {
+          this.#origin.set(item.id, queue);
+          items.push(item);
+          for (const entry of item.entries) room -= entry.length;
+        }
+      } catch (error) {
+        failures.push(error);
       }
     }
+    // One that fails keeps no other from being read; it is asked again the next time.
+    if (items.length === 0 && failures.length > 0) throw failures[0];
     return items;
   }
 
@@ -49,7 +56,7 @@ class JoinedQueue implements SubmissionQueue {
     const aborted = new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { signal: over.signal });
     });
-    await Promise.race([aborted, ...this.#queues.map((queue) => this.#waitFor(queue))]);
+    await Promise.race([aborted, ...this.#waits.values()]);
     over.abort();
   }
 
@@ -83,28 +90,14 @@ class JoinedQueue implements SubmissionQueue {
     return order;
   }
 
-  /** Undefined: it failed, and something came from another one, which must not be lost with it. */
-  async #receiveFrom(
-    queue: SubmissionQueue,
-    maxBytes: number,
-    someCame: boolean,
-  ): Promise<readonly QueueItem[] | undefined> {
-    try {
-      return await queue.receive(maxBytes);
-    } catch (error) {
-      if (someCame) return undefined;
-      throw error;
-    }
-  }
-
-  #waitFor(queue: SubmissionQueue): Promise<void> {
-    const waiting =
-      this.#waits.get(queue) ??
-      queue.wait(this.#closing.signal).finally(() => {
-        this.#waits.delete(queue);
-        this.#ready.add(queue);
-      });
-    this.#waits.set(queue, waiting);
-    return waiting;
+  /** It had nothing: it is ready again once its own wait ends, whoever else is busy meanwhile. */
+  #letWait(queue: SubmissionQueue): void {
+    this.#ready.delete(queue);
+    const ended = (): void => {
+      this.#waits.delete(queue);
+      this.#ready.add(queue);
+    };
+    // Why a wait fails, the queue says when it is asked.
+    this.#waits.set(queue, queue.wait(this.#closing.signal).then(ended, ended));
   }
 }

@@ -69,8 +69,8 @@ export class SingleSubmitter {
       const settled =
         <T>(settle: (value: T) => void) =>
         (value: T): void => {
+          if (!this.#unanswered.delete(pending)) return; // `close` was sooner
           signal.removeEventListener('abort', abort);
-          this.#unanswered.delete(pending);
           this.#bytes -= entry.length;
           settle(value);
         };
@@ -78,9 +78,7 @@ export class SingleSubmitter {
       this.#unanswered.add(pending);
       this.#bytes += entry.length;
       this.#gathered.push(pending);
-      this.#submitting ??= this.#submitAll().finally(() => {
-        this.#submitting = undefined;
-      });
+      this.#submitting ??= this.#submitAll();
     });
   }
 
@@ -107,6 +105,7 @@ export class SingleSubmitter {
         for (const { reject } of item) reject(error);
       }
     }
+    this.#submitting = undefined; // in the turn that found nothing more: what comes in the next one begins anew
   }
 
   #nextItem(): readonly Pending[] {

@@ -3,12 +3,13 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { LogReader } from '../client/index.ts';
-import { BodyBudget } from './body-budget.ts';
+import { BusyError, isSteleError } from '../errors.ts';
 import { clientOf } from './clients.ts';
 import { type EntriesOptions, submitEntry } from './entries.ts';
 import { busy, type Failure, failure, RPC } from './failures.ts';
 import { Prover } from './prover.ts';
 import { refuse, refuseUnread, sendJson } from './replies.ts';
+import { BodyMemory } from './request-body.ts';
 import { isAuthorized, type Tokens } from './tokens.ts';
 
 /** Taking entries, and what bounds it. */
@@ -45,7 +46,7 @@ export async function addEntriesRoute(
 ): Promise<void> {
   const { tokens, perMinute, maxBodyBytes } = service;
   const submission = { ...service, prover: new Prover(service.reader, service.writing.published), onSubmission };
-  const budget = new BodyBudget(BODIES_IN_MEMORY, maxBodyBytes);
+  const memory = new BodyMemory(BODIES_IN_MEMORY);
 
   /** Before the body is read. */
   async function admit(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -54,24 +55,31 @@ export async function addEntriesRoute(
       const headers = { 'www-authenticate': 'Bearer' };
       return refuseUnread(request, reply, failure(401, RPC.unauthenticated, message, headers));
     }
-    const bytes = budget.take(request.headers['content-length']);
-    if (bytes === undefined) return refuseUnread(request, reply, busy('too much is being received now', 1_000));
-    // Also of a client that leaves before it has sent all, or before it was answered.
-    reply.raw.once('close', () => budget.give(bytes));
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) {
+      return refuseUnread(request, reply, tooLarge(maxBodyBytes));
+    }
+    // Upstream does not look at it; here the framework would, and refuse what it cannot parse.
+    delete request.raw.headers['content-type'];
     return undefined;
   }
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const answered = await submitEntry(Buffer.isBuffer(request.body) ? request.body : new Uint8Array(), submission);
-    if ('entry' in answered) return sendJson(reply, 201, answered.entry);
-    if (answered.cause !== undefined) onError(answered.cause, request);
-    return refuse(request, reply, answered);
+    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+    try {
+      const answered = await submitEntry(body, submission);
+      if ('entry' in answered) return sendJson(reply, 201, answered.entry);
+      if (answered.cause !== undefined) onError(answered.cause, request);
+      return refuse(request, reply, answered);
+    } finally {
+      memory.give(body); // and no sooner: it is held for as long, also where the client has left
+    }
   }
 
   await app.register(rateLimit, { global: false, cache: KNOWN_CLIENTS });
-  // Whatever it calls itself: upstream does not look at the Content-Type either.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', (_request: FastifyRequest, payload: AsyncIterable<Uint8Array>) =>
+    memory.read(payload, maxBodyBytes),
+  );
   const limit = {
     max: perMinute,
     timeWindow: MINUTE_MS,
@@ -80,27 +88,28 @@ export async function addEntriesRoute(
   app.route({
     method: 'POST',
     url: '/api/v2/log/entries',
-    bodyLimit: maxBodyBytes,
     config: { rateLimit: perMinute > 0 ? limit : false },
     onRequest: admit,
     handler: answer,
   });
 }
 
-/** What the framework found wrong with a request before the route saw it, if that is the client's doing. */
+/** What was found wrong with a request before it was submitted, if that is the client's doing or passes. */
 export function clientFailure(
-  error: { readonly statusCode?: number; readonly code?: string; readonly message: string },
+  error: Error & { readonly statusCode?: number; readonly code?: string },
   service: EntriesService | undefined,
 ): Failure | undefined {
-  const { statusCode = 500 } = error;
+  if (error instanceof BusyError) return busy(error.message, error.retryAfterMs);
+  if (isSteleError(error, 'limit')) return tooLarge(service?.maxBodyBytes ?? 0);
+  const { statusCode = error.code === 'ECONNRESET' ? 400 : 500 } = error; // reset: nobody is there to read it
   if (statusCode < 400 || statusCode >= 500) return undefined;
-  if (statusCode === 413) {
-    const message = `the request is larger than the ${service?.maxBodyBytes} bytes that this log takes`;
-    return failure(413, RPC.invalidArgument, message);
-  }
   if (statusCode === 429) {
     const message = `more than ${service?.perMinute} submissions a minute from one client`;
     return failure(429, RPC.resourceExhausted, message);
   }
   return failure(statusCode, RPC.invalidArgument, error.message);
+}
+
+function tooLarge(most: number): Failure {
+  return failure(413, RPC.invalidArgument, `the request is larger than the ${most} bytes that this log takes`);
 }

@@ -14,11 +14,9 @@ export interface Failure {
 }
 
 export const RPC = {
-  unknown: 2,
   invalidArgument: 3,
   notFound: 5,
   alreadyExists: 6,
-  permissionDenied: 7,
   resourceExhausted: 8,
   unimplemented: 12,
   internal: 13,

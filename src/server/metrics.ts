@@ -50,6 +50,10 @@ export class Metrics {
       });
 
     this.#requests = counter('http_requests_total', 'Requests that were answered.', 'route', 'method', 'code');
+    // A series that begins with its first error would not show that error as a rise.
+    for (const code of ['201', '400', '500', '503']) {
+      this.#requests.inc({ route: '/api/v2/log/entries', method: 'POST', code }, 0);
+    }
     this.#requestSeconds = seconds('http_request_duration', 'From the head of a request to its answer.', 'route');
     this.#submissions = counter('submissions_total', 'Submissions by what became of them.', 'kind', 'outcome');
     this.#submissionSeconds = seconds('submission_duration', 'From a submission to the proof of its publication.');

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { isSteleError, SteleError } from '../errors.ts';
 import type { ReadableStore } from '../store/index.ts';
+import { closer } from './closing.ts';
 import { addEntriesRoute, clientFailure, type EntriesService } from './entries-route.ts';
 import { busy, failure, RPC } from './failures.ts';
 import { formatListenAddress, isLoopback, type ListenAddress } from './listen-address.ts';
@@ -48,7 +49,10 @@ export interface LogServer {
 
 /** Most time for the headers and body of one request, and for an idle connection, in ms. */
 const REQUEST_TIMEOUT_MS = 15_000;
+const TIMEOUT_CHECK_MS = 1_000;
 const IDLE_TIMEOUT_MS = 30_000;
+/** As nginx logs it: the client left before it was answered in full. */
+const CLIENT_LEFT = 499;
 
 /**
  * Serves a log: its public objects as static files (c2sp.org/tlog-tiles), and what tells how the server is; with `entries`,
@@ -72,6 +76,12 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
   const app = fastify({
     logger: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Node takes the longer of both for a whole request, and looks twice a minute unless told to.
+    http: {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     exposeHeadRoutes: true,
     // What comes while we close is answered like all else: on a connection that is open, before it is let go.
@@ -82,14 +92,15 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
     // A target that no URL parser takes is a path that is not there, like any other.
     frameworkErrors: (_error, request, reply) => dispatch(request, reply),
   });
-  const begunMs = new WeakMap<FastifyRequest, number>();
+  const close = closer(app);
 
   /** Before routing, and before a body is read: the raw target decides. What is left goes on to the routes below. */
   async function dispatch(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    begunMs.set(request, performance.now());
+    const route = routeOf(request.raw.url ?? '');
+    const began = performance.now();
+    reply.raw.once('close', () => record(route, request, reply, performance.now() - began));
     reply.headers({ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' });
     try {
-      const route = routeOf(request.raw.url ?? '');
       // Whoever submits may want to ask about it; files are the same for everybody.
       if (route.name === '/api/v2/log/entries') reply.header('x-request-id', request.id);
       if (route.kind === 'object') return await answerObject(store, route.key, request, reply);
@@ -109,6 +120,13 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
     return refuseUnread(request, reply, failure(405, RPC.unimplemented, message, { allow }));
   }
 
+  function record(route: Route, request: FastifyRequest, reply: FastifyReply, ms: number): void {
+    const { method, id, ip: client } = request;
+    const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_LEFT;
+    metrics.onAnswered(route.name, method, status, ms / 1_000);
+    onAnswered?.({ id, client, method, route: route.name, target: request.raw.url ?? '', status, ms });
+  }
+
   function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     onError(error, request.raw.url ?? '', request.id);
     if (isSteleError(error, 'unreachable')) {
@@ -120,14 +138,6 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
   }
 
   app.addHook('onRequest', dispatch);
-  app.addHook('onResponse', async (request, reply) => {
-    const target = request.raw.url ?? '';
-    const { method, id, ip: client } = request;
-    const route = routeOf(target).name;
-    const ms = performance.now() - (begunMs.get(request) ?? performance.now());
-    metrics.onAnswered(route, method, reply.statusCode, ms / 1_000);
-    onAnswered?.({ id, client, method, route, target, status: reply.statusCode, ms });
-  });
   app.setErrorHandler((error: Error, request, reply) => {
     const failed = clientFailure(error, entries);
     return failed === undefined ? answerError(error, request, reply) : refuseUnread(request, reply, failed);
@@ -158,8 +168,8 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
   try {
     bound = await app.listen({ host: listen.host, port: listen.port });
   } catch (cause) {
-    await app.close();
+    await close();
     throw new SteleError('config', `cannot listen on ${where}: ${String(cause)}`, { cause });
   }
-  return { url: `${bound}/`, metrics, close: () => app.close() };
+  return { url: `${bound}/`, metrics, close };
 }

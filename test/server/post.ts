@@ -221,6 +221,10 @@ export class RawConnection {
     return this.text;
   }
 
+  get isOpen(): boolean {
+    return !this.#socket.closed;
+  }
+
   cut(): Promise<void> {
     this.#socket.destroy();
     return this.#ended.promise;
