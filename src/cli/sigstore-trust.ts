@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { SteleError } from '../errors.ts';
 import { logIdOf, subjectPublicKeyInfo, type Verifier } from '../note/index.ts';
+import { readJsonFile } from './files.ts';
 
 /** Every client that was tried reads these versions. */
 const TRUSTED_ROOT = 'application/vnd.dev.sigstore.trustedroot+json;version=0.1';
@@ -26,11 +27,15 @@ const signingConfig = z.looseObject({
 });
 
 /**
- * The keys of `logs` as a TrustedRoot, after those of `base`. The base URL of a log has to contain its origin, whatever URL
+ * The keys of `logs` as a TrustedRoot, after those in the file `base`. The base URL of a log has to contain its origin, whatever URL
  * serves it: sigstore-js looks for the one in the other.
  */
-export function trustedRootJson(logs: readonly Verifier[], start: string, base: unknown): unknown {
-  const root = trustedRoot.parse(base ?? { mediaType: TRUSTED_ROOT });
+export async function trustedRootJson(
+  logs: readonly Verifier[],
+  start: string,
+  base: string | undefined,
+): Promise<unknown> {
+  const root = await readBase(trustedRoot, base, TRUSTED_ROOT);
   const tlogs = logs.map((log) => ({
     baseUrl: `https://${log.name}`,
     hashAlgorithm: 'SHA2_256',
@@ -40,9 +45,14 @@ export function trustedRootJson(logs: readonly Verifier[], start: string, base: 
   return { ...root, tlogs: [...root.tlogs, ...tlogs] };
 }
 
-/** A SigningConfig that names the servers at `urls`, instead of the logs of `base`. */
-export function signingConfigJson(urls: readonly string[], operator: string, start: string, base: unknown): unknown {
-  const config = signingConfig.parse(base ?? { mediaType: SIGNING_CONFIG });
+/** A SigningConfig that names the servers at `urls`, instead of the logs in the file `base`. */
+export async function signingConfigJson(
+  urls: readonly string[],
+  operator: string,
+  start: string,
+  base: string | undefined,
+): Promise<unknown> {
+  const config = await readBase(signingConfig, base, SIGNING_CONFIG);
   const rekorTlogUrls = urls.map((url) => ({
     // With a slash at its end, sigstore-js asks for //api/v2/log/entries.
     url: url.replace(/\/+$/, ''),
@@ -51,6 +61,14 @@ export function signingConfigJson(urls: readonly string[], operator: string, sta
     operator,
   }));
   return { ...config, rekorTlogUrls, rekorTlogConfig: { selector: 'ANY' } };
+}
+
+/** What the file has, an empty one of the kind unless there is a file. Throws `config`. */
+async function readBase<T>(schema: z.ZodType<T>, base: string | undefined, mediaType: string): Promise<T> {
+  const parsed = schema.safeParse(base === undefined ? { mediaType } : await readJsonFile(base));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new SteleError('config', `${base}: ${issue?.path.join('.') || 'value'}: ${issue?.message}`);
 }
 
 /** Whether an origin is what sigstore-go takes it to be: the host of the log's URL. */

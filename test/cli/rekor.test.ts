@@ -3,14 +3,16 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { hashLeaf } from '../../src/merkle/index.ts';
+import { parseSignerKey, parseVerifierKey, type Successor, signSuccessor } from '../../src/note/index.ts';
 import { certificateOf } from '../entry/certificates.ts';
 import { pae } from '../entry/proposals.ts';
-import { type ServedLog, serveNewLog } from '../sigstore/served-log.ts';
+import { newLog, type Served, type ServedLog, serve, serveNewLog } from '../sigstore/served-log.ts';
 import { type Ran, steleHere } from './run-stele.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -179,4 +181,72 @@ test('loginfo holds a log against what was seen of it, and tells a log that went
   await ok(['sequence', '-C', forked, '--once'], { STELE_KEY: key });
   const ran = await steleHere(['loginfo', forked], { env: { ...env, STELE_KEY: key } });
   assert.equal(ran.status, 1, ran.stderr);
+});
+
+test('a frozen log names its successor under its own key, and uploads go on there', async (t) => {
+  const [old, next] = await Promise.all([newLog('old.example'), newLog('next.example')]);
+  const serving: Served[] = [];
+  t.after(async () => {
+    for (const served of serving) await served.stop();
+    for (const { folder } of [old, next]) await rm(folder, { recursive: true, force: true });
+  });
+  const nextServed = await serve(next.dir);
+  serving.push(nextServed);
+  const successor = ['--successor', next.vkey, '--successor-url', nextServed.url];
+  const oldServed = await serve(old.dir);
+  await ok(['upload', oldServed.url, ...signed('before')]);
+  assert.equal((await steleHere(['freeze', '-C', old.dir, ...successor])).status, 3, 'its server has the lock');
+  await oldServed.stop();
+  assert.equal((await steleHere(['freeze', '-C', old.dir, '--successor', next.vkey])).status, 2);
+  assert.equal(
+    (await steleHere(['freeze', '-C', old.dir, '--successor', old.vkey, '--successor-url', 'https://x.example']))
+      .status,
+    1,
+  );
+  await ok(['freeze', '-C', old.dir, ...successor]);
+  await ok(['freeze', '-C', old.dir, ...successor]);
+  const another = await steleHere(['freeze', '-C', old.dir, ...successor.with(3, 'https://another.example')]);
+  assert.deepEqual([another.status, /named a successor already/.test(another.stderr)], [1, true]);
+
+  const frozen = await serve(old.dir);
+  serving.push(frozen);
+  assert.match((await ok(['loginfo', old.dir, '--no-state'])).stdout, /frozen; followed by next\.example/);
+  const unknown = await steleHere(['upload', frozen.url, ...signed('after')]);
+  assert.deepEqual([unknown.status, /frozen/.test(unknown.stderr)], [2, true]);
+  const onward = await ok(['upload', frozen.url, ...signed('after'), '--vkey', old.vkey, '--json']);
+  assert.match(onward.stderr, /going on with next\.example/);
+  await ok([
+    'verify',
+    '--log',
+    next.dir,
+    '--log-index',
+    String(JSON.parse(onward.stdout).index),
+    ...signed('after').slice(0, 2),
+  ]);
+  const key = readFileSync(join(next.dir, 'key'), 'utf8');
+  const forged = await signSuccessor(await successorNote(old, next), parseSignerKey(key.trim()));
+  writeFileSync(join(old.dir, 'public', 'successor'), forged);
+  assert.equal((await steleHere(['loginfo', old.dir, '--no-state'])).status, 1, 'a note that another key signed');
+});
+
+async function successorNote(old: { dir: string }, next: { vkey: string }): Promise<Successor> {
+  const { size, root } = JSON.parse((await ok(['checkpoint', old.dir, '--json'])).stdout);
+  const verifier = parseVerifierKey(next.vkey);
+  return { origin: 'old.example', size, root: Buffer.from(root, 'base64'), verifier, url: 'https://next.example' };
+}
+
+test('a trusted root says where a client would not find the log, and a bad base is refused by name', async () => {
+  const dir = at('with-a-path');
+  await ok(['init', dir, '--origin', 'log.example/with/a/path']);
+  assert.match((await ok(['trusted-root', dir])).stderr, /no bare host name/);
+  assert.equal((await ok(['trusted-root', log.dir])).stderr, '');
+  for (const verb of [
+    ['trusted-root', log.dir],
+    ['signing-config', log.url],
+  ]) {
+    const refused = await steleHere([...verb, '--merge', file('list.json', '[]')]);
+    assert.deepEqual([refused.status, /list\.json/.test(refused.stderr)], [2, true], refused.stderr);
+    assert.equal((await steleHere([...verb, '--start', 'yesterday'])).status, 2);
+  }
+  assert.equal((await steleHere(['signing-config', log.dir])).status, 2, 'stele.yaml has no url');
 });

@@ -2,7 +2,7 @@ import { SteleError } from '../../errors.ts';
 import { OUT } from '../arguments.ts';
 import { isUrl, loadConfig } from '../config.ts';
 import { YES } from '../exit-codes.ts';
-import { readJsonFile, writeOutput } from '../files.ts';
+import { writeOutput } from '../files.ts';
 import { checkMoment, signingConfigJson } from '../sigstore-trust.ts';
 import { defineVerb } from '../verb.ts';
 
@@ -34,9 +34,8 @@ export default defineVerb({
   async run({ servers, merge, operator, start, out }, { output, environment }) {
     const urls: string[] = [];
     for (const server of servers) urls.push(await urlOf(server, environment));
-    const base = merge === undefined ? undefined : await readJsonFile(merge);
     const who = operator ?? new URL(urls[0] ?? '').hostname;
-    const config = signingConfigJson(urls, who, checkMoment('--start', start), base);
+    const config = await signingConfigJson(urls, who, checkMoment('--start', start), merge);
     const text = `${JSON.stringify(config, undefined, 2)}\n`;
     if (out !== undefined) await writeOutput(out, text);
     output.result(out === undefined ? text : '', config);

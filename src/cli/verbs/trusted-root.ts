@@ -1,7 +1,7 @@
 import { SteleError } from '../../errors.ts';
 import { OUT } from '../arguments.ts';
 import { YES } from '../exit-codes.ts';
-import { readJsonFile, writeOutput } from '../files.ts';
+import { writeOutput } from '../files.ts';
 import { openLog, parseVerifier } from '../reading.ts';
 import { checkMoment, isHostName, trustedRootJson } from '../sigstore-trust.ts';
 import { defineVerb } from '../verb.ts';
@@ -33,13 +33,12 @@ export default defineVerb({
     const logs = [...own, ...vkey.map((key) => parseVerifier('--vkey', key))];
     if (logs.length === 0)
       throw new SteleError('config', 'name a log, or give --vkey; see `stele trusted-root --help`');
-    const base = merge === undefined ? undefined : await readJsonFile(merge);
     for (const { name } of logs.filter((one) => !isHostName(one.name))) {
       output.note(
         `${name} is no bare host name: sigstore-js accepts the log all the same, but cosign and sigstore-go, which look for the host of its URL, do not`,
       );
     }
-    const root = trustedRootJson(logs, checkMoment('--start', start), base);
+    const root = await trustedRootJson(logs, checkMoment('--start', start), merge);
     const text = `${JSON.stringify(root, undefined, 2)}\n`;
     if (out !== undefined) await writeOutput(out, text);
     output.result(out === undefined ? text : '', root);
