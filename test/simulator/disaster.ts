@@ -50,7 +50,9 @@ export class Disasters {
     for (const writer of this.#writers) writer.crash();
     // Whoever is stopped properly has nothing under way; a request that would land later is what no program can help.
     world.landAll(dice.chance(0.5));
-    if (dice.chance(0.3)) {
+    const { size } = readTree(publicDisk.objects.get('checkpoint') ?? new Uint8Array());
+    // Before the first entry is published nothing contradicts an empty journal (tiles-spec/journal.md, "What is not noticed").
+    if (dice.chance(0.3) && size > 0) {
       world.note('the journal is lost');
       for (const key of privateDisk.objects.keys()) if (key.startsWith('journal/')) privateDisk.objects.delete(key);
       return;

@@ -36,6 +36,9 @@ test('a seed is a run, whoever runs it, and another seed is another', async () =
 /** Schedules in which something was found once, with what it was. */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [10_010_099, 'what a writer remembers is on its way while it is misled and made to forget everything'],
+  [20_115_838, 'the journal is lost before anything is published, and its entries are part of no history any more'],
+  [20_372_420, 'the same, with tiles that a lost commit left behind'],
+  [20_744_801, 'the same, with a bundle'],
 ];
 
 test('what was found once is not found again', async () => {
