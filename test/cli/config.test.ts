@@ -36,6 +36,11 @@ test('a configuration that is wrong, unknown or contradictory is refused, naming
     [`${MINIMAL}maxUnpublished:\n  entries: 0\n`, /stele\.yaml:4: maxUnpublished\.entries: expected more than 0/],
     [`${MINIMAL}maxUnpublished: { age: off }\n`, /maxUnpublished\.age: expected more than 0/],
     [`${MINIMAL}queue: { poll: 0 }\n`, /queue\.poll: expected more than 0/],
+    [`${MINIMAL}entries: { kinds: [intoto] }\n`, /entries\.kinds: expected some of hashedrekord, dsse, raw/],
+    [`${MINIMAL}entries: { kinds: [] }\n`, /entries\.kinds: expected one kind at least/],
+    [`${MINIMAL}server: { duplicates: refuse }\n`, /server\.duplicates: /],
+    [`${MINIMAL}server: { timeout: 0 }\n`, /server\.timeout: expected more than 0/],
+    [`${MINIMAL}server: { port: 80 }\n`, /server\.port: there is no such setting/],
     [`${MINIMAL}url: log.example\n`, /stele\.yaml:3: url: /],
     [`${MINIMAL}url: ftp://log.example/\n`, /url: /],
     [`${MINIMAL}vkey: other.example+00000000+AAAA\n`, /vkey: is not a key of origin log\.example\/demo/],
@@ -157,4 +162,15 @@ test('only what a later try may change exits with 3, and only an answer exits wi
     'precondition-failed',
     'unreachable',
   ]);
+});
+
+test('what a server takes may be written as a list or in one line, from wherever it comes', () => {
+  const inFile = parse(
+    `${MINIMAL}entries: { kinds: [hashedrekord, dsse] }\nserver: { rateLimit: 0, listen: "[::]:80" }\n`,
+  );
+  assert.deepEqual(inFile.entries?.kinds, ['hashedrekord', 'dsse']);
+  assert.deepEqual([inFile.server?.rateLimit, inFile.server?.listen], [0, '[::]:80']);
+  assert.deepEqual(parse(MINIMAL, { STELE_ENTRIES_KINDS: 'raw dsse' }).entries?.kinds, ['raw', 'dsse']);
+  const flags = parse(MINIMAL, {}, { 'entries.kinds': 'hashedrekord,raw', 'server.timeout': '5s' });
+  assert.deepEqual([flags.entries?.kinds, flags.server?.timeout], [['hashedrekord', 'raw'], 5_000]);
 });

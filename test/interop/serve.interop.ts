@@ -1,7 +1,7 @@
 /** `stele serve` and nginx serve one log alike; and a CDN that keeps 404s delays readers, but fails none. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -104,6 +104,7 @@ test('nginx and `stele serve` serve the same bytes and headers, whole, in part, 
   const log = await newLog('same');
   await grow(log.dir, 0, 600);
   await grow(log.dir, 600, 100);
+  writeFileSync(join(log.public, 'successor'), 'of a frozen log\n'.repeat(4));
   const servers = await serveTwice(t, programs.nginx, log.public);
   const objects = objectsOf(log.public);
   assert.ok(objects.length >= 10 && objects.includes('checkpoint') && objects.includes('log.json'));
