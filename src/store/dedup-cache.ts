@@ -6,43 +6,16 @@
  * in use, finds rows that changed without SQLite's noticing.
  */
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { SteleError } from '../errors.ts';
-import { equalBytes, HASH_SIZE, sha256 } from '../merkle/index.ts';
+import { HASH_SIZE } from '../merkle/index.ts';
+import { type About, aboutOf, isUseless, type Opened, openFile, removeFile, sealed, wordsOf } from './dedup-file.ts';
 import { UnreachableError } from './errors.ts';
-import { loadSqlite } from './sqlite.ts';
 
-const FORMAT = 1;
 /** Rows that are written or checked before others get their turn: some milliseconds. */
 const SLICE = 1_000;
-/** Memory for pages, in KiB. */
-const PAGE_CACHE_KIB = 8_192;
-
-const SCHEMA = `
-  PRAGMA journal_mode = wal;
-  PRAGMA synchronous = normal;
-  PRAGMA busy_timeout = 2000;
-  PRAGMA cache_size = -${PAGE_CACHE_KIB};
-  CREATE TABLE IF NOT EXISTS entry (leaf BLOB PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS about (
-    one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL, log BLOB NOT NULL, covered INTEGER NOT NULL, sum BLOB NOT NULL
-  );`;
-
-interface About {
-  readonly covered: number;
-  readonly sum: Uint32Array;
-}
-
-interface Opened {
-  readonly db: DatabaseSync;
-  readonly find: StatementSync;
-  readonly insert: StatementSync;
-  readonly note: StatementSync;
-  readonly about: StatementSync;
-}
 
 /** Serves a writer as its `OlderEntries` (src/sequencer/older-entries.ts), which see. */
 export class DedupCache {
@@ -69,7 +42,8 @@ export class DedupCache {
     this.#logId = logId;
     try {
       [this.#opened, this.#about] = openFile(path, logId);
-    } catch {
+    } catch (error) {
+      if (!isUseless(error)) throw error;
       removeFile(path);
       [this.#opened, this.#about] = openFile(path, logId);
     }
@@ -180,57 +154,6 @@ export class DedupCache {
   }
 }
 
-function openFile(path: string, logId: Uint8Array): [Opened, About] {
-  const { DatabaseSync } = loadSqlite();
-  const db = new DatabaseSync(path);
-  try {
-    db.exec(SCHEMA);
-    const about = db.prepare('SELECT format, log, covered, sum FROM about');
-    const row = about.get();
-    if (row === undefined) {
-      db.prepare('INSERT INTO about VALUES (1, ?, ?, 0, ?)').run(
-        FORMAT,
-        logId,
-        sealed(0, new Uint32Array(HASH_SIZE / 4)),
-      );
-    } else if (
-      row['format'] !== FORMAT ||
-      !(row['log'] instanceof Uint8Array) ||
-      Buffer.compare(row['log'], logId) !== 0
-    ) {
-      throw new Error('the cache is of another format or log');
-    }
-    return [
-      {
-        db,
-        find: db.prepare('SELECT place FROM entry WHERE leaf = ?'),
-        insert: db.prepare('INSERT OR IGNORE INTO entry VALUES (?, ?)'),
-        note: db.prepare('UPDATE about SET covered = ?, sum = ?'),
-        about,
-      },
-      aboutOf(row),
-    ];
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-function aboutOf(row: Readonly<Record<string, unknown>> | undefined): About {
-  if (row === undefined) return { covered: 0, sum: new Uint32Array(HASH_SIZE / 4) };
-  const { covered } = row;
-  if (typeof covered !== 'number' || !(row['sum'] instanceof Uint8Array)) throw new Error('the cache covers nothing');
-  const sum = wordsOf(row['sum']);
-  if (!equalBytes(row['sum'], sealed(covered, sum))) throw new Error('the cache is damaged');
-  return { covered, sum };
-}
-
-/** The sum as it is kept: with a digest, so that neither it nor `covered` can change unseen. */
-function sealed(covered: number, sum: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength);
-  return Buffer.concat([bytes, sha256(Buffer.concat([Buffer.from(`${covered} `), bytes]))]);
-}
-
 /** Order does not matter to it; a row that is lost, added or changed does. */
 function addTo(sum: Uint32Array, leaf: Uint8Array, place: number): void {
   const words = wordsOf(leaf);
@@ -240,14 +163,4 @@ function addTo(sum: Uint32Array, leaf: Uint8Array, place: number): void {
     const mixed = Math.imul((words[k] ?? 0) ^ low, 0x9e3779b1) ^ Math.imul(high + k + 1, 0x85ebca6b);
     sum[k] = (sum[k] ?? 0) + mixed;
   }
-}
-
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  const aligned = new Uint8Array(HASH_SIZE);
-  aligned.set(bytes.subarray(0, HASH_SIZE));
-  return new Uint32Array(aligned.buffer);
-}
-
-function removeFile(path: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true });
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { DedupCache } from '../../src/store/index.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'stele-dedup-'));
@@ -172,4 +174,32 @@ test('a place where no file can be is named', () => {
     code: 'config',
     message: /\/dev\/null\/cache/,
   });
+});
+
+test('sequencers that open a new cache at the same moment all get it, and it stays theirs', async () => {
+  const OPENERS = 6;
+  const opener = `
+    import { workerData, parentPort } from 'node:worker_threads';
+    import { DedupCache } from ${JSON.stringify(new URL('../../src/store/dedup-cache.ts', import.meta.url).href)};
+    const { gate, paths } = workerData;
+    for (const [round, path] of paths.entries()) {
+      Atomics.add(gate, round, 1);
+      while (Atomics.load(gate, round) < ${OPENERS}) {} // so that they come together
+      const cache = DedupCache.open(path, new Uint8Array(16).fill(1));
+      await cache.add(0, new Uint8Array(32).fill(1));
+      if (cache.find(new Uint8Array(32).fill(1)) !== 0) throw new Error('it does not know what it was taught');
+      cache.close();
+    }
+    parentPort.postMessage('done');
+  `;
+  const paths = Array.from({ length: 20 }, (_, i) => join(folder, `together-${i}`, 'dedup.sqlite'));
+  const gate = new Int32Array(new SharedArrayBuffer(4 * paths.length));
+  const url = new URL(`data:text/javascript,${encodeURIComponent(opener)}`);
+  const workers = Array.from({ length: OPENERS }, () => new Worker(url, { workerData: { gate, paths } }));
+  try {
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+  for (const path of paths) assert.equal(DedupCache.open(path, LOG).covered, 1, path);
 });
