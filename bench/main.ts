@@ -29,7 +29,7 @@ await yargs(hideBin(process.argv))
   .command(versusTesseraCommand)
   .command(requestsCommand)
   .command(postCommand)
-  .demandCommand(1, 'Which benchmark: append, latency, tree, verify, fsck, memory or versus-tessera?')
+  .demandCommand(1, 'Which benchmark? See --help for what there is')
   .strict()
   .version(false)
   .fail((message, error) => {

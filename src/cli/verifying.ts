@@ -1,5 +1,6 @@
 /** Verifying that a signed artifact is in a log: by a log entry that somebody kept, or in the log itself. */
 
+import type { LogReader } from '../client/index.ts';
 import {
   checkLoggedSignatures,
   type LoggedEntry,
@@ -79,7 +80,7 @@ export async function verifyInLog(
 
 /** The index of the entry with this leaf hash; shows how far the search has come. Throws `not-found`. */
 export async function findEntry(
-  reader: Awaited<ReturnType<typeof openLog>>['reader'],
+  reader: LogReader,
   leafHash: Uint8Array,
   checkpoint: SignedCheckpoint,
   output: Output,

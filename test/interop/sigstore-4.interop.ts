@@ -13,7 +13,6 @@ test('the packages are there', (t) => {
   testClients(
     () =>
       ({
-        line: '4.1.1',
         bundle: load('@sigstore/bundle'),
         specs: load('@sigstore/protobuf-specs'),
         sign: load('@sigstore/sign'),

@@ -14,7 +14,6 @@ import { type Authorities, IDENTITY, ISSUER, startAuthorities } from './authorit
 import { type ServedLog, serveNewLog } from './served-log.ts';
 
 export interface Packages {
-  readonly line: string;
   readonly sign: typeof signing;
   readonly verify: typeof verifying;
   readonly bundle: typeof bundles;

@@ -6,4 +6,4 @@ import * as sign from '@sigstore/sign';
 import * as verify from '@sigstore/verify';
 import { testClients } from './clients.ts';
 
-testClients(() => ({ line: 'newest', bundle, specs, sign, verify }));
+testClients(() => ({ bundle, specs, sign, verify }));
