@@ -16,12 +16,23 @@ export function fromUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** RFC 4648 §4, padded. */
+const ALPHABET = utf8('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+const PADDING = 0x3d;
+
+/** RFC 4648 §4, padded. By hand, since btoa takes a string: making that costs ten times as much as the encoding. */
 export function toBase64(bytes: Uint8Array): string {
-  const CHUNK = 0x8000; // arguments of one call
-  let binary = '';
-  for (let at = 0; at < bytes.length; at += CHUNK) binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
-  return btoa(binary);
+  const text = new Uint8Array(4 * Math.ceil(bytes.length / 3)).fill(PADDING);
+  let end = 0;
+  for (let at = 0; at < bytes.length; at += 3) {
+    const rest = bytes.length - at;
+    const group = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    text[end] = ALPHABET[group >> 18] ?? 0;
+    text[end + 1] = ALPHABET[(group >> 12) & 63] ?? 0;
+    if (rest > 1) text[end + 2] = ALPHABET[(group >> 6) & 63] ?? 0;
+    if (rest > 2) text[end + 3] = ALPHABET[group & 63] ?? 0;
+    end += 4;
+  }
+  return decoder.decode(text);
 }
 
 /**
@@ -41,7 +52,9 @@ export function fromLaxBase64(text: string, what: string): Uint8Array {
   const shaped = text.length % 4 === 0 && !/[^A-Za-z0-9+/=]/.test(text);
   const binary = shaped ? decodeBase64(text) : undefined;
   if (binary === undefined) throw new SteleError('malformed', `${what}: not padded base64`);
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  const bytes = new Uint8Array(binary.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
+  return bytes;
 }
 
 function decodeBase64(text: string): string | undefined {
