@@ -36,7 +36,7 @@ export async function openEdge(reading: Reading, checkpoint: Checkpoint, problem
     problemOf('checkpoint', error); // lets pass what a bad object can cause: which one it is shows below
     return undefined;
   });
-  if (proven) return tiles.map((tile) => openTile(tile, proven.get(tile.level), 'proven', undefined));
+  if (proven) return tiles.map((tile) => openTile(tile, proven.get(tile.level)?.[0], 'proven', undefined));
   return Promise.all(tiles.map((tile) => readTile(reading, tile, undefined, problems)));
 }
 

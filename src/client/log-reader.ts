@@ -21,7 +21,7 @@ import { checkAborted, type Reading, type ReadingOptions, readingFrom, retrying 
 import { VerifiedTiles } from './verified-tiles.ts';
 
 export interface ReaderOptions extends ReadingOptions {
-  /** Verified full tiles to keep, 8 KiB each; 1,024 unless given. */
+  /** Verified full tiles to keep, 16 KiB each with the tree above their hashes; 1,024 unless given. */
   readonly cachedTiles?: number;
   /** Bundles that `entries` may read ahead, within 64 MiB; 8 unless given. */
   readonly bundlesAhead?: number;

@@ -6,30 +6,22 @@
  * what is not proven is neither returned nor kept.
  */
 import { SteleError } from '../errors.ts';
-import {
-  equalBytes,
-  foldNodes,
-  HASH_SIZE,
-  type Hash,
-  type Node,
-  type Range,
-  rangeNodes,
-  rootOf,
-} from '../merkle/index.ts';
+import { equalBytes, foldNodes, HASH_SIZE, type Hash, type Node, type Range, rangeNodes } from '../merkle/index.ts';
 import type { Checkpoint } from '../note/index.ts';
 import { TILE_WIDTH, type Tile, tileOfNode, tilePath } from '../tiles/index.ts';
 import { getHashTile } from './objects.ts';
 import { type Reading, retrying } from './reading.ts';
 import { type RightEdge, readRightEdge } from './right-edge.ts';
+import { nodeIn, type TileNodes, tileNodes } from './tile-nodes.ts';
 
 /** Tree levels between one level of tiles and the next: 256 = 2^8. */
 const TILE_HEIGHT = 8;
 
-/** Right edges kept: the current checkpoint, the one before it, and two that someone asks about. At most 56 KiB each. */
+/** Right edges kept: the current checkpoint, the one before it, and two that someone asks about. At most 112 KiB each. */
 const KEPT_EDGES = 4;
 
 interface ProvenTile {
-  readonly hashes: Uint8Array;
+  readonly nodes: TileNodes;
   /** What they were proven against: the same path may be proven under two checkpoints of a forked log. */
   readonly root: Hash;
 }
@@ -48,7 +40,7 @@ export class VerifiedTiles {
   readonly #underWay = new Map<string, Promise<ProvenTile>>();
   #edges: ProvenEdge[] = [];
 
-  /** Keeps up to `maxTiles` full tiles of 8 KiB. */
+  /** Keeps up to `maxTiles` full tiles, 16 KiB each with their inner nodes. */
   constructor(reading: Reading, maxTiles: number) {
     this.#reading = reading;
     this.#maxTiles = maxTiles;
@@ -61,38 +53,42 @@ export class VerifiedTiles {
 
   async nodeHash(node: Node, checkpoint: Checkpoint): Promise<Hash> {
     const { tile, start, end } = tileOfNode(node, checkpoint.size);
-    const hashes = await this.hashes(tile, checkpoint);
-    return rootOf(hashes.subarray(HASH_SIZE * start, HASH_SIZE * end));
+    return nodeIn(await this.#nodes(tile, checkpoint), start, end);
   }
 
   /** The packed hashes of a tile of the checkpoint's tree, as wide as that tree has it. */
   async hashes(tile: Tile, checkpoint: Checkpoint): Promise<Uint8Array> {
+    const [hashes] = await this.#nodes(tile, checkpoint);
+    return hashes;
+  }
+
+  async #nodes(tile: Tile, checkpoint: Checkpoint): Promise<TileNodes> {
     if (tile.width < TILE_WIDTH) {
-      const hashes = (await this.#edge(checkpoint)).get(tile.level);
-      if (hashes?.length === HASH_SIZE * tile.width) return hashes;
+      const nodes = (await this.#edge(checkpoint)).get(tile.level);
+      if (nodes?.[0].length === HASH_SIZE * tile.width) return nodes;
       throw new SteleError('not-found', `a tree of size ${checkpoint.size} has no ${tilePath(tile)}`);
     }
     return this.#fullTile(tile, checkpoint);
   }
 
-  async #fullTile(tile: Tile, checkpoint: Checkpoint): Promise<Uint8Array> {
+  async #fullTile(tile: Tile, checkpoint: Checkpoint): Promise<TileNodes> {
     const path = tilePath(tile);
     const expected = this.nodeHash({ level: TILE_HEIGHT * (Number(tile.level) + 1), index: tile.n }, checkpoint);
     const kept = this.#tiles.get(path);
     if (kept && equalBytes(kept.root, await expected)) {
       this.#keep(path, kept);
-      return kept.hashes;
+      return kept.nodes;
     }
     const shared = this.#underWay.get(path);
     if (shared) {
       const [proven, root] = await Promise.all([shared, expected]);
-      if (equalBytes(proven.root, root)) return proven.hashes;
+      if (equalBytes(proven.root, root)) return proven.nodes;
     }
     const reading = this.#read(tile, expected).finally(() => this.#underWay.delete(path));
     this.#underWay.set(path, reading);
     const proven = await reading;
     this.#keep(path, proven);
-    return proven.hashes;
+    return proven.nodes;
   }
 
   async #read(tile: Tile, expected: Promise<Hash>): Promise<ProvenTile> {
@@ -102,7 +98,8 @@ export class VerifiedTiles {
     const root = await expected;
     return retrying(this.#reading, async (n) => {
       const hashes = n === 1 ? await early : await getHashTile(this.#reading, tile);
-      if (!equalBytes(rootOf(hashes), root)) {
+      const nodes = tileNodes(hashes);
+      if (!equalBytes(nodeIn(nodes, 0, TILE_WIDTH), root)) {
         const start = tile.n * TILE_WIDTH ** (Number(tile.level) + 1);
         const entries = `entries ${start} to ${start + TILE_WIDTH ** (Number(tile.level) + 1) - 1}`;
         const { url } = this.#reading.store;
@@ -111,7 +108,7 @@ export class VerifiedTiles {
           `${tilePath(tile)} of ${url} is not what the checkpoint commits to for ${entries}`,
         );
       }
-      return { hashes, root };
+      return { nodes, root };
     });
   }
 
