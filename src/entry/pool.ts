@@ -13,8 +13,8 @@ export interface VerifierPoolOptions {
   readonly maxWaitingMs: number;
 }
 
-/** Half a second of two threads: whoever waits longer has been told to come back by then. */
-export const POOL_DEFAULTS: VerifierPoolOptions = { threads: 2, maxWaitingMs: 1_000 };
+/** A second of two threads: what waits so long is answered well before clients give up, sigstore's after 5 s. */
+export const POOL_DEFAULTS: VerifierPoolOptions = { threads: 2, maxWaitingMs: 2_000 };
 
 export interface VerifierPool {
   /**
@@ -30,7 +30,7 @@ export interface VerifierPool {
 
 /** Checks that go to a thread in one message: fewer round trips under load, and 4 ms with P-256. */
 const BATCH = 16;
-/** When to come back: by then a full pool has done its work. */
+/** When to come back: by then a full pool has done its work, with as many threads as it was made for. */
 const RETRY_AFTER_MS = 1_000;
 
 interface Task {
