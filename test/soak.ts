@@ -1,8 +1,8 @@
 /**
  * `npm run soak -- --minutes N`: a log in a bucket of MinIO, behind a proxy that loses answers, cuts connections and stalls;
- * sequencers and a server that are killed at random; submitters and a reader all the while. Prints availability, latencies
- * from submission to publication, memory, and what an oracle finds in the log at the end. Exits with 1 where something is
- * lost or twice, a reader saw a fork, or availability is below its mark.
+ * front ends that take signed entries over REST, and sequencers, all of them killed at random; clients and a reader all the
+ * while. Prints availability, latencies from submission to publication, memory, and what an oracle finds in the log at the
+ * end. Exits with 1 where something is lost or twice, a reader saw a fork, or availability is below its mark.
  */
 
 import { randomInt } from 'node:crypto';
@@ -14,29 +14,25 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { freePort } from '../examples/shared/servers.ts';
 import { fsck } from '../src/client/index.ts';
-import { systemClock } from '../src/clock.ts';
-import { BucketSubmitter } from '../src/queue/index.ts';
-import { openReadableStore, openStore } from '../src/store/index.ts';
+import { openReadableStore } from '../src/store/index.ts';
 import { installedPrograms } from './interop/real-programs.ts';
 import { MINIO_CREDENTIALS } from './interop/servers.ts';
 import { follow, loggedEntries, openTestbed, Service, type Testbed, verifier } from './long/bucket-fleet.ts';
+import { PATIENCE_MS, submitAllTheWhile } from './long/clients.ts';
 
-/** How long a submission may take before it counts as one that failed, in ms; it is submitted once. */
-const PATIENCE_MS = 60_000;
-/** One puts its items one after another; the proxy holds up some of them for seconds. */
-const SUBMITTERS = 20;
 const AVAILABILITY_MARK = 0.9995;
 const KILL_EVERY_MS = [8_000, 20_000] as const;
 const SAMPLE_EVERY_MS = 2_000;
 /** How much more memory the last third may take than the one before: beyond that it grows. */
 const GROWTH_MARK = 1.25;
 
-const { minutes, sequencers, rate } = await yargs(hideBin(process.argv))
+const { minutes, sequencers, frontends, rate } = await yargs(hideBin(process.argv))
   .scriptName('npm run soak --')
   .options({
     minutes: { type: 'number', default: 10, describe: 'How long' },
     sequencers: { type: 'number', default: 2, describe: 'How many sequencers' },
-    rate: { type: 'number', default: 20, describe: 'Submissions a second, of one to ten entries' },
+    frontends: { type: 'number', default: 2, describe: 'How many front ends' },
+    rate: { type: 'number', default: 50, describe: 'Submissions a second' },
   })
   .strict()
   .version(false)
@@ -57,39 +53,46 @@ async function soak(bed: Testbed): Promise<boolean> {
   await bed.misbehave('reset', toxic('reset_peer', 0.02, { timeout: 20 }));
   await bed.misbehave('half', toxic('limit_data', 0.01, { bytes: 150 }));
   await bed.misbehave('stall', toxic('latency', 0.02, { latency: 1_500, jitter: 1_000 }));
-  const port = await freePort();
-  const fleet = Array.from({ length: sequencers }, () => new Service(bed, ['sequence', '-C', bed.folder]));
-  const server = new Service(bed, ['serve', '-C', bed.folder, '--read-only', '--listen', `127.0.0.1:${port}`]);
+  const ports = await Promise.all(Array.from({ length: frontends }, () => freePort()));
+  const fronts = ports.map((port) => `http://127.0.0.1:${port}/`);
+  const services = [
+    ...Array.from({ length: sequencers }, () => new Service(bed, ['sequence', '-C', bed.folder])),
+    ...ports.map((port) => {
+      return new Service(bed, ['serve', '-C', bed.folder, '--no-sequencer', '--listen', `127.0.0.1:${port}`]);
+    }),
+  ];
 
   const over = new AbortController();
   const following = follow(bed.base, over.signal);
   following.catch(() => {});
   const background = [
-    killAtRandom([...fleet, server], over.signal),
-    sampleMemory(fleet, over.signal),
-    readAllTheWhile(`http://127.0.0.1:${port}/checkpoint`, over.signal),
+    killAtRandom(services, over.signal),
+    sampleMemory(services, over.signal),
+    readAllTheWhile(`${fronts[0]}checkpoint`, over.signal),
   ] as const;
-  const submissions = await submitAllTheWhile(bed.queueUrl, minutes * 60_000);
+  const submissions = await submitAllTheWhile(fronts, verifier, { forMs: minutes * 60_000, rate });
   over.abort();
   const [, memory, reads] = await Promise.all(background);
-  await Promise.all([...fleet, server].map((service) => service.stop()));
-  const complaints = [...fleet, server].flatMap((service) => service.complaints);
+  await Promise.all(services.map((service) => service.stop()));
+  const complaints = services.flatMap((service) => service.complaints);
 
-  const verdict = await examine(bed, submissions.told);
+  const verdict = [...submissions.wrong, ...(await examine(bed, submissions.told))];
   const sizes = await following.catch((error: unknown) => String(error));
-  const kills = [...fleet, server].reduce((sum, service) => sum + service.kills, 0);
+  const kills = services.reduce((sum, service) => sum + service.kills, 0);
   const forked = typeof sizes === 'string' ? sizes : undefined;
   const availability = submissions.answered / submissions.submitted;
   const [, before = 0, last = 0] = memory;
   print({
     minutes,
     sequencers,
+    frontends,
     kills,
     submissions: submissions.submitted,
     availability: `${(100 * availability).toFixed(3)} % of submissions published within ${PATIENCE_MS / 1_000} s`,
     ...submissions.latencies,
-    reads: `${(100 * reads).toFixed(2)} % of reads from one \`stele serve\` that is killed as well`,
-    memoryMiB: `${memory.map((mib) => Math.round(mib)).join(', ')} at most in each third, of any sequencer`,
+    requests: `${submissions.requests} for them: a front end that was killed, cut off or busy is left for another`,
+    reads: `${(100 * reads).toFixed(2)} % of reads from one front end alone`,
+    memoryMiB: `${memory.map((mib) => Math.round(mib)).join(', ')} at most in each third, of any process`,
     checkpointsSeen: typeof sizes === 'string' ? 0 : sizes.length,
     oracle: forked ?? (verdict.length === 0 ? 'nothing lost, nothing twice, one history' : verdict.join('; ')),
     unexpectedEnds: complaints.length === 0 ? 'none' : complaints.join('\n'),
@@ -105,69 +108,6 @@ async function soak(bed: Testbed): Promise<boolean> {
 
 function toxic(type: string, toxicity: number, attributes: Readonly<Record<string, number>>) {
   return { type, toxicity, attributes, stream: 'downstream' } as const;
-}
-
-interface Submissions {
-  readonly submitted: number;
-  readonly answered: number;
-  /** By entry, the index. */
-  readonly told: ReadonlyMap<string, number>;
-  readonly latencies: Readonly<Record<'p50Ms' | 'p99Ms' | 'p999Ms', number>>;
-}
-
-/** Comes by the clock, whether answered or not; a tenth of the entries was submitted before. */
-async function submitAllTheWhile(queueUrl: string, forMs: number): Promise<Submissions> {
-  const submitters = await Promise.all(
-    Array.from({ length: SUBMITTERS }, async () => {
-      const store = await openStore(queueUrl);
-      return new BucketSubmitter({ store, prefix: '' }, { clock: systemClock });
-    }),
-  );
-  const told = new Map<string, number>();
-  const latencies: number[] = [];
-  const waiting = new Set<Promise<void>>();
-  let [submitted, next] = [0, 0];
-  const submit = async (submitter: BucketSubmitter, texts: readonly string[]): Promise<void> => {
-    const began = performance.now();
-    const signal = AbortSignal.timeout(PATIENCE_MS);
-    try {
-      const names = await submitter.submit(texts.map((text) => new TextEncoder().encode(text)));
-      const wait = { timeoutMs: PATIENCE_MS, clock: systemClock, signal };
-      const receipts = await Promise.all(names.map((name) => submitter.waitForReceipt(name, wait)));
-      for (const [i, outcome] of receipts.flatMap(({ outcomes }) => outcomes).entries()) {
-        const text = texts[i] ?? '';
-        if (!('index' in outcome)) throw new Error(`${text} was refused: ${outcome.refused}`);
-        if ((told.get(text) ?? outcome.index) !== outcome.index) told.set(`${text}, told two indices`, outcome.index);
-        told.set(text, outcome.index);
-      }
-      latencies.push(performance.now() - began);
-    } catch (error) {
-      process.stderr.write(`a submission failed: ${error instanceof Error ? error.message : error}\n`);
-    }
-  };
-  const end = performance.now() + forMs;
-  while (performance.now() < end) {
-    const texts = Array.from(
-      { length: 1 + randomInt(10) },
-      () => `entry ${randomInt(10) === 0 ? randomInt(next + 1) : next++}`,
-    );
-    submitted += 1;
-    const submitter = submitters[submitted % SUBMITTERS] ?? submitters[0];
-    if (submitter === undefined) break;
-    const answer: Promise<void> = submit(submitter, [...new Set(texts)]).finally(() => waiting.delete(answer));
-    waiting.add(answer);
-    await sleep(1_000 / rate);
-  }
-  await Promise.all(waiting);
-  await Promise.all(submitters.map((submitter) => submitter.close()));
-  latencies.sort((a, b) => a - b);
-  const at = (p: number): number => Math.round(latencies[Math.floor((latencies.length - 1) * p)] ?? Number.NaN);
-  return {
-    submitted,
-    answered: latencies.length,
-    told,
-    latencies: { p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) },
-  };
 }
 
 async function killAtRandom(services: readonly Service[], signal: AbortSignal): Promise<void> {
