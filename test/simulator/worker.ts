@@ -14,9 +14,10 @@ export interface Assignment {
   readonly failures: number;
 }
 
-/** How many were run since the last message, and one that failed, traced. */
+/** How many were run since the last message, the seed to go on with, and one that failed, traced. */
 export interface Told {
   readonly schedules: number;
+  readonly next: number;
   readonly counts: Readonly<Record<string, number>>;
   readonly failure: Outcome | undefined;
 }
@@ -40,15 +41,16 @@ checkApplied();
 
 let told = 0;
 let counts: Record<string, number> = {};
-const tell = (schedules: number, failure?: Outcome): void => {
-  process.send?.({ schedules: schedules - told, counts, failure } satisfies Told);
+const tell = (schedules: number, next: number, failure?: Outcome): void => {
+  process.send?.({ schedules: schedules - told, next, counts, failure } satisfies Told);
   told = schedules;
   counts = {};
 };
 
 let failed = 0;
 let done = 0;
-for (let seed = first; done < count && failed < failures; seed += step) {
+let seed = first;
+for (; done < count && failed < failures; seed += step) {
   if (!shows(drawProfile(diceOf(seed)))) continue;
   done += 1;
   Error.stackTraceLimit = UNTRACED_STACK; // most errors are planted, and half of the time went into their stacks
@@ -60,10 +62,10 @@ for (let seed = first; done < count && failed < failures; seed += step) {
     const violations = again.hash === outcome.hash ? again.violations : ['the same seed gave another run'];
     if (violations.length > 0) {
       failed += 1;
-      tell(done, { ...again, violations });
+      tell(done, seed + step, { ...again, violations });
     }
   }
-  if (done % TELL_EVERY === 0) tell(done);
+  if (done % TELL_EVERY === 0) tell(done, seed + step);
 }
-tell(done);
+tell(done, seed);
 process.disconnect();
