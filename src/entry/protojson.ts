@@ -117,7 +117,11 @@ function under(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
+/** What envelope.proto, unlike all others, writes as it is in JSON: Rekor knows no `payload_type`. */
+const CAMEL_CASE_IN_PROTO = 'payloadType';
+
 /** `x509Certificate` is `x509_certificate` in the .proto file. */
 function protoName(name: string): string {
+  if (name === CAMEL_CASE_IN_PROTO) return name;
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -84,3 +84,12 @@ test('text that JSON.parse refuses is refused, and what is read is what it reads
     { numRuns: 3_000 },
   );
 });
+
+test('a long string with escapes in it is read like any other, and depth is bounded', () => {
+  const long = `\\u0041${'A'.repeat(4_000_000)}\\\\`;
+  assert.equal(String(parseJson(utf8(`"${long}"`), 'it')).length, 4_000_002);
+  const refused = (text: string, code: string, message: RegExp): void =>
+    assert.throws(() => parseJson(utf8(text), 'it'), { code, message });
+  refused(`{"a":"${'\\"'.repeat(1_000_000)}`, 'malformed', /a string that ends/);
+  refused('['.repeat(10_000), 'limit', /nested more than 32 deep/);
+});

@@ -44,14 +44,6 @@ function request(signatures: readonly Uint8Array[], verifiers: readonly Sendable
 const signed = (signer: TestSigner): Uint8Array => signer.sign(pae(TYPE, PAYLOAD));
 
 test('the pre-authentication encoding counts bytes, not characters', () => {
-  assert.equal(
-    Buffer.from(preAuthenticationEncoding('text/plain', utf8('hello, world!'))).toString(),
-    'DSSEv1 10 text/plain 13 hello, world!',
-  );
-  assert.equal(
-    Buffer.from(digest('sha256', preAuthenticationEncoding('text/plain', utf8('hello, world!')))).toString('hex'),
-    '44e5b592fd48374269f8d6ea2b2b0c466210f75c768c407f9bbd075a522830e4',
-  );
   assert.equal(Buffer.from(preAuthenticationEncoding('ä', utf8('ß'))).toString(), 'DSSEv1 2 ä 2 ß');
 });
 

@@ -1,6 +1,7 @@
-/** Makes proposals and the signers for them. */
+/** Makes proposals and the signers for them, and reads those of the vectors. */
 
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { ed25519ph } from '@noble/curves/ed25519.js';
 import {
   type ProposalOptions,
@@ -116,4 +117,32 @@ export async function accept(request: string | Uint8Array | Sendable, options = 
 /** The entry's body as text. */
 export async function bodyOf(request: string | Uint8Array | Sendable, options = ALL_KINDS): Promise<string> {
   return new TextDecoder().decode((await accept(request, options)).body);
+}
+
+/** tiles-spec/vectors/proposals.json. */
+export interface ProposalVectors {
+  readonly cases: readonly {
+    readonly id: string;
+    readonly rule: string;
+    readonly request: { readonly utf8: string } | { readonly base64: string };
+    /** The entry that it becomes; absent: it is refused. */
+    readonly entry?: string;
+    /** A part of what is said of one that is refused. */
+    readonly says?: string;
+    /** Why Rekor takes what is refused here, or refuses what is taken. */
+    readonly differs?: string;
+  }[];
+  readonly entries: Readonly<
+    Record<string, { kind: string; apiVersion: string; body: string; bytes: number; leafHash: string; dedupId: string }>
+  >;
+  readonly labelNumbers: Readonly<Record<string, number>>;
+  readonly labels: readonly { key: string; entry: string; accepted: readonly string[] }[];
+}
+
+export const PROPOSALS = JSON.parse(
+  readFileSync(new URL('../../tiles-spec/vectors/proposals.json', import.meta.url), 'utf8'),
+) as ProposalVectors;
+
+export function requestOf(request: ProposalVectors['cases'][number]['request']): Uint8Array {
+  return 'utf8' in request ? utf8(request.utf8) : Uint8Array.from(Buffer.from(request.base64, 'base64'));
 }

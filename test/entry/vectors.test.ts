@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { type LookupKey, openVerifierPool, parseProposal, validate } from '../../src/entry/index.ts';
+import {
+  type LookupKey,
+  openVerifierPool,
+  parseProposal,
+  preAuthenticationEncoding,
+  validate,
+} from '../../src/entry/index.ts';
 import { hashLeaf, verifyInclusion } from '../../src/merkle/index.ts';
 import { openCheckpoint, parseVerifierKey } from '../../src/note/index.ts';
 import { ALL_KINDS, accept, bodyOf, type Sendable, utf8 } from './proposals.ts';
@@ -18,6 +24,8 @@ interface Entry {
   readonly bytes: number;
   readonly leafHash: string;
   readonly dedupId: string;
+  readonly pae?: string;
+  readonly paeSha256?: string;
   readonly keys: readonly string[];
   readonly logEntry?: {
     readonly logId: { readonly keyId: string };
@@ -70,6 +78,17 @@ for (const entry of entries) {
     }
   });
 }
+
+test('the pre-authentication encodings of the envelopes are those that were signed', () => {
+  const envelopes = entries.filter(({ kind }) => kind === 'dsse');
+  assert.equal(envelopes.length, 2);
+  for (const { request, pae, paeSha256 } of envelopes) {
+    const { envelope } = request['dsseRequestV002'] as { envelope: { payloadType: string; payload: string } };
+    const encoded = preAuthenticationEncoding(envelope.payloadType, bytes(envelope.payload));
+    assert.equal(new TextDecoder().decode(encoded), pae);
+    assert.equal(createHash('sha256').update(encoded).digest('hex'), paeSha256);
+  }
+});
 
 const LOGGED = entries.flatMap(({ id, body, logEntry }) => (logEntry === undefined ? [] : [{ id, body, ...logEntry }]));
 
