@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { metaFor, type ReadableStore } from '../store/index.ts';
 import { parseByteRange } from './byte-range.ts';
 import { entityTag, ifRangeHolds, matchMisses, noneMatchHits } from './entity-tag.ts';
-import { sendText } from './replies.ts';
+import { closeUnread, sendText } from './replies.ts';
 
 const METHODS = 'GET, HEAD, OPTIONS';
 
@@ -21,7 +21,7 @@ export async function answerObject(
   if (request.method === 'OPTIONS') return sendPreflight(reply);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     // A body that nobody reads must not be taken for the next request.
-    return sendText(reply.headers({ allow: METHODS, connection: 'close' }), 405, 'this is read only');
+    return sendText(closeUnread(reply).header('allow', METHODS), 405, 'this is read only');
   }
   const object = await store.get(key);
   if (object === undefined) return sendText(reply, 404, 'not found');

@@ -11,6 +11,9 @@ const UNREADABLE: ReadonlyMap<string | undefined, string> = new Map([
   ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
 ]);
 
+/** How long whoever was refused may go on sending what nobody reads, in ms: 4 MiB at 7 Mbit/s. */
+const LINGER_MS = 5_000;
+
 export function sendJson(reply: FastifyReply, status: number, value: unknown): FastifyReply {
   return reply
     .code(status)
@@ -37,9 +40,28 @@ export function refuse(request: FastifyRequest, reply: FastifyReply, failed: Fai
 
 /** As `refuse`, before the body was read: it must not be taken for the next request. */
 export function refuseUnread(request: FastifyRequest, reply: FastifyReply, failed: Failure): FastifyReply {
-  if (request.method !== 'GET' && request.method !== 'HEAD') reply.header('connection', 'close');
+  if (request.method !== 'GET' && request.method !== 'HEAD') closeUnread(reply);
   return refuse(request, reply, failed);
 }
+
+/**
+ * The connection ends with this answer, in stages (RFC 9112 §9.6): closed at once, it would be reset by what the client
+ * still sends, and the answer be lost with it. So what comes is dropped until the client, who sees our end, closes too.
+ */
+export function closeUnread(reply: FastifyReply): FastifyReply {
+  const { socket } = reply.raw;
+  if (socket !== null) {
+    // Which is what Node calls once the answer is written. Its parser, the first listener, gets no more.
+    socket.destroySoon = () => {
+      socket.end();
+      socket.removeAllListeners('data').on('data', drop).resume();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    };
+  }
+  return reply.header('connection', 'close');
+}
+
+function drop(): void {}
 
 /** Answers what is no HTTP request at all, too slow, or has too long headers; then the connection is of no use. */
 export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
