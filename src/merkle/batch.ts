@@ -10,6 +10,8 @@ import { type Batch, type Kernel, openKernel } from './kernel.ts';
 /** With fewer messages the platform is faster: the kernel takes as long for one as for four (measured: 3 pairs of hashes). */
 const MIN_SHARED = 3;
 
+const PAIR = 2 * HASH_SIZE;
+
 /** SHA-256 of one message, and the length up to which the kernel is faster at many; as `#sha256` has them. */
 export interface Platform {
   readonly sha256: (message: Uint8Array) => Uint8Array;
@@ -33,7 +35,7 @@ export function hashLeaves(bytes: Uint8Array, spans: Uint32Array): Uint8Array {
   return hasher.hashLeaves(bytes, spans);
 }
 
-/** The packed hashes of n parents, from those of their 2n children. Throws RangeError unless these are pairs, below 4 GiB. */
+/** The packed hashes of n parents, from those of their 2n children. Throws RangeError unless these are pairs. */
 export function hashLevel(hashes: Uint8Array): Uint8Array {
   return hasher.hashLevel(hashes);
 }
@@ -42,36 +44,33 @@ export function hashLevel(hashes: Uint8Array): Uint8Array {
 export function batchHasher(platform: Platform, open: () => Kernel | undefined): BatchHasher {
   let kernel: Kernel | 'none' | undefined;
 
-  const hashAll = (batch: Batch): Uint8Array => {
-    const hashes = new Uint8Array((batch.spans.length / 2) * HASH_SIZE);
-    const { short, longest } = survey(batch, platform.BATCHED_LENGTH);
-    if (short >= MIN_SHARED) kernel ??= trustedKernel(open, platform);
-    let longer = 0;
-    if (short >= MIN_SHARED && typeof kernel === 'function') {
-      kernel(batch, platform.BATCHED_LENGTH, hashes);
-      longer = platform.BATCHED_LENGTH + 1;
-    }
-    if (longest >= longer) hashOneByOne(batch, longer, longest, platform, hashes);
-    return hashes;
+  const kernelFor = (messages: number): Kernel | undefined => {
+    if (messages < MIN_SHARED) return undefined;
+    kernel ??= trustedKernel(open, platform);
+    return kernel === 'none' ? undefined : kernel;
   };
 
   return {
     hashLeaves: (bytes, spans) => {
       if (spans.length % 2 !== 0) throw new RangeError(`${spans.length} numbers are not pairs of a start and an end`);
-      return hashAll({ prefix: LEAF_PREFIX, bytes, spans });
+      const batch = { prefix: LEAF_PREFIX, bytes, spans };
+      const hashes = new Uint8Array((spans.length / 2) * HASH_SIZE);
+      const { short, longest } = survey(batch, platform.BATCHED_LENGTH);
+      const shared = kernelFor(short);
+      shared?.hashMessages(batch, platform.BATCHED_LENGTH, hashes);
+      const shortest = shared === undefined ? 0 : platform.BATCHED_LENGTH + 1;
+      if (longest >= shortest) hashOneByOne(batch, shortest, longest, platform, hashes);
+      return hashes;
     },
-    hashLevel: (hashes) => hashAll({ prefix: NODE_PREFIX, bytes: hashes, spans: pairs(hashes.length) }),
+    hashLevel: (children) => {
+      if (children.length % PAIR !== 0) throw new RangeError(`${children.length} bytes are not pairs of hashes`);
+      const parents = new Uint8Array(children.length / 2);
+      const shared = kernelFor(children.length / PAIR);
+      if (shared === undefined) pairsOneByOne(children, platform, parents);
+      else shared.hashPairs(children, parents);
+      return parents;
+    },
   };
-}
-
-/** The spans of pairs of hashes. */
-function pairs(length: number): Uint32Array {
-  const size = 2 * HASH_SIZE;
-  if (length % size !== 0) throw new RangeError(`${length} bytes are not pairs of hashes`);
-  if (length >= 2 ** 32) throw new RangeError(`${length} bytes are too many at once: spans end below 2^32`);
-  const spans = new Uint32Array((length / size) * 2);
-  for (let i = 0; i < spans.length; i++) spans[i] = (i % 2 === 0 ? i : i + 1) * HASH_SIZE;
-  return spans;
 }
 
 /** How many messages have no more than `limit` bytes, and the length of the longest. */
@@ -104,6 +103,15 @@ function hashOneByOne(batch: Batch, shortest: number, longest: number, platform:
   }
 }
 
+function pairsOneByOne(children: Uint8Array, platform: Platform, parents: Uint8Array): void {
+  const message = new Uint8Array(1 + PAIR);
+  message[0] = NODE_PREFIX;
+  for (let at = 0; at < parents.length; at += HASH_SIZE) {
+    message.set(children.subarray(2 * at, 2 * at + PAIR), 1);
+    parents.set(platform.sha256(message), at);
+  }
+}
+
 /**
  * The kernel, if there is one and it hashes as the platform does. A wrong hash that gets into a log is there for good,
  * and generated code meets engines that nobody has tried it on.
@@ -111,13 +119,16 @@ function hashOneByOne(batch: Batch, shortest: number, longest: number, platform:
 function trustedKernel(open: () => Kernel | undefined, platform: Platform): Kernel | 'none' {
   const kernel = open();
   if (kernel === undefined) return 'none';
-  // Message i is bytes[i:2i], so there is one of every length up to two blocks.
+  // Message i is bytes[i:2i], so there is one of every length up to two blocks, and pairs end with every byte there is.
   const count = 128;
   const spans = Uint32Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? i / 2 : i - 1));
-  const bytes = Uint8Array.from({ length: 2 * count }, (_, i) => (i * 151) % 256);
+  const bytes = Uint8Array.from({ length: 256 * PAIR }, (_, i) => (i * 151 + Math.floor(i / PAIR)) % 256);
   const batch = { prefix: NODE_PREFIX, bytes, spans };
   const [hashes, expected] = [new Uint8Array(count * HASH_SIZE), new Uint8Array(count * HASH_SIZE)];
-  kernel(batch, count, hashes);
+  const [parents, expectedParents] = [new Uint8Array(bytes.length / 2), new Uint8Array(bytes.length / 2)];
+  kernel.hashMessages(batch, count, hashes);
+  kernel.hashPairs(bytes, parents);
   hashOneByOne(batch, 0, count, platform, expected);
-  return equalBytes(hashes, expected) ? kernel : 'none';
+  pairsOneByOne(bytes, platform, expectedParents);
+  return equalBytes(hashes, expected) && equalBytes(parents, expectedParents) ? kernel : 'none';
 }

@@ -29,33 +29,32 @@ const ROUNDS = 64;
 
 /** Size of the message schedule, which needs a place in memory: a vector for each round. */
 export const SCHEDULE_SIZE = ROUNDS * VECTOR;
+/** Size of the message schedule of one lane: a word for each round. */
+export const LANE_SCHEDULE_SIZE = ROUNDS * 4;
 
-/** Where the compression function finds everything; addresses in memory, and numbers of locals. */
-export interface Compression {
-  /** The address of each lane's hash value, eight words, which is replaced by the next one. */
-  readonly hashes: Four<Code>;
-  /** Four blocks, one after the other, as words in the machine's byte order. */
-  readonly blocks: number;
-  readonly schedule: number;
-  /** The round constants. */
-  readonly constants: number;
-  /** An i32 to count with. */
+/** Numbers of locals: an i32 to count with, the v128 for a to h, and others. */
+export interface CompressionLocals {
   readonly counter: number;
-  /** The v128 for a to h, and others. */
   readonly working: Eight<number>;
   readonly temporary: Four<number>;
 }
 
-/** One block of each lane. A vector holds the same word of all lanes, so it is the formulas of FIPS 180-4 as they stand. */
-export function compress(places: Compression): Code {
-  const { hashes, working, temporary } = places;
+/**
+ * The 64 rounds for one block of each lane. A vector holds the same word of all lanes, so it is the formulas of FIPS 180-4
+ * as they stand. `hashes` are the addresses of each lane's hash value, eight words, which is replaced by the next one.
+ */
+export function compress(
+  hashes: Four<Code>,
+  { schedule, constants }: { readonly schedule: number; readonly constants: number },
+  locals: CompressionLocals,
+): Code {
+  const { working, temporary } = locals;
   const [a, b, c, d, e, f, g, h] = working;
   const halves = [
     { offset: 0, words: [a, b, c, d] },
     { offset: VECTOR, words: [e, f, g, h] },
   ] as const;
   return [
-    expand(places),
     halves.map(({ offset, words }) =>
       transpose(
         four((lane) => vload(hashes[lane], offset)),
@@ -63,7 +62,7 @@ export function compress(places: Compression): Code {
         (word, value) => set(words[word], value),
       ),
     ),
-    rounds(places),
+    rounds(schedule, constants, locals),
     halves.map(({ offset, words }) =>
       transpose(
         four((word) => get(words[word])),
@@ -74,8 +73,11 @@ export function compress(places: Compression): Code {
   ];
 }
 
-/** The message schedule: 16 words of the block, and 48 that each follow from four before them. */
-function expand({ blocks, schedule, counter, temporary }: Compression): Code {
+/**
+ * The message schedule of four blocks, which lie one after the other as words in the machine's byte order: the 16 words of
+ * the block, and 48 that each follow from four before them.
+ */
+export function expand(blocks: number, schedule: number, counter: number, temporary: Four<number>): Code {
   const block = transpose(
     four((lane) => vload(get(counter), blocks + lane * BLOCK)),
     temporary,
@@ -92,8 +94,18 @@ function expand({ blocks, schedule, counter, temporary }: Compression): Code {
   ];
 }
 
+/** The message schedule of four blocks from the schedules of each, at these addresses. */
+export function joinSchedules(rows: Four<Code>, schedule: number, counter: number, temporary: Four<number>): Code {
+  const fourRounds = transpose(
+    four((lane) => vload(add(rows[lane], get(counter)), 0)),
+    temporary,
+    (word, value) => vstore(shiftLeft(get(counter), 2), schedule + word * VECTOR, value),
+  );
+  return count(counter, LANE_SCHEDULE_SIZE, VECTOR, fourRounds);
+}
+
 /** The 64 rounds, eight at a time: after as many, each word is again in the local that it began in. */
-function rounds({ schedule, constants, counter, working, temporary }: Compression): Code {
+function rounds(schedule: number, constants: number, { counter, working, temporary }: CompressionLocals): Code {
   const [t] = temporary;
   let [, , aXorB, bXorC] = temporary;
   let [a, b, c, d, e, f, g, h] = working;

@@ -1,23 +1,37 @@
 /**
- * SHA-256 (FIPS 180-4) of many messages, four at a time, as a WebAssembly program.
+ * SHA-256 (FIPS 180-4) of many messages, four at a time, as a WebAssembly program of two functions.
  *
- * It is given a list of jobs, each a message of a prefix byte and a body that lies anywhere in memory. Four lanes work on
+ * `run` is given a list of jobs, each a message of a prefix byte and a body that lies anywhere in memory. Four lanes work on
  * a message each. In every turn each lane lays out its next block, padded where its message ends, and one run of the
  * compression function takes all four blocks. A lane that is done takes the next job: so messages of different lengths
  * go together, in any order.
+ *
+ * `pairs` hashes interior nodes, messages of 65 bytes. Of the second block only one byte is not the same for all, so its
+ * message schedule, a third of the work, is looked up.
  */
 
-import { compress, INITIAL_HASH, ROUND_CONSTANTS, SCHEDULE_SIZE } from './compression.ts';
+import {
+  compress,
+  expand,
+  INITIAL_HASH,
+  joinSchedules,
+  LANE_SCHEDULE_SIZE,
+  ROUND_CONSTANTS,
+  SCHEDULE_SIZE,
+} from './compression.ts';
+import { NODE_PREFIX } from './hash.ts';
 import {
   add,
   assemble,
   type Code,
+  call,
   equal,
   get,
   int,
   isZero,
   less,
   load,
+  loadByte,
   notEqual,
   or,
   repeat,
@@ -36,7 +50,7 @@ import {
   when,
 } from './wasm-assembler.ts';
 
-/** Jobs that there is room for. */
+/** Jobs, and pairs, that there is room for: a multiple of the lanes. */
 export const MAX_JOBS = 4096;
 /** Bytes that there is room for, bodies and what lies between them. Memory as a whole is about that of one core's cache. */
 export const INPUT_SIZE = 512 * 1024;
@@ -73,18 +87,29 @@ export const JOBS = UNUSED + HASH;
 export const RESULTS = JOBS + MAX_JOBS * JOB_SIZE;
 /** The byte before a body is read with it, where the prefix will be, and up to a block after it. */
 export const INPUT = RESULTS + MAX_JOBS * HASH + VECTOR;
-const MEMORY_SIZE = INPUT + INPUT_SIZE + 2 * BLOCK;
+/** What `tailSchedules` gives is to be put here before the first `pairs`. */
+export const TAILS = INPUT + INPUT_SIZE + 2 * BLOCK;
+const MEMORY_SIZE = TAILS + 256 * LANE_SCHEDULE_SIZE;
 
-// The locals. The parameters are the address where the list of jobs ends, and the prefix.
-const [jobsEnd, prefix, job, lane, block, busy, left, next, mask, result, counter] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-const working = [11, 12, 13, 14, 15, 16, 17, 18] as const;
-const temporary = [19, 20, 21, 22] as const;
+// The places of the functions that `run` and `pairs` share.
+const EXPAND = 2;
+const COMPRESS = 3;
 
-/** The program in binary format. It exports `memory` and `run(jobsEnd, prefix)`; the jobs begin at JOBS. */
+// The locals of `run`. The parameters are the address where the list of jobs ends, and the prefix.
+const [jobsEnd, prefix, job, lane, block, busy, left, next, mask, result] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+/**
+ * The program in binary format. It exports `memory`, `run(jobsEnd, prefix)`, whose jobs begin at JOBS, and `pairs(end)`,
+ * which makes the hashes from RESULTS up to `end`, at least one, of the pairs that begin at INPUT.
+ */
 export function kernelCode(): Uint8Array<ArrayBuffer> {
   return assemble({
-    locals: { parameters: 2, integers: 9, vectors: 12 },
-    body: run(),
+    procedures: [
+      { name: 'run', locals: { parameters: 2, integers: 8, vectors: 0 }, body: run() },
+      { name: 'pairs', locals: { parameters: 1, integers: 7, vectors: 4 }, body: pairs() },
+      { locals: { parameters: 0, integers: 1, vectors: 4 }, body: expand(BLOCKS, SCHEDULE, 0, [1, 2, 3, 4]) },
+      { locals: { parameters: 4, integers: 1, vectors: 12 }, body: compressFour() },
+    ],
     memoryPages: Math.ceil(MEMORY_SIZE / 65_536),
     data: [
       { address: CONSTANTS, bytes: ROUND_CONSTANTS.flatMap(wordBytes) },
@@ -108,19 +133,54 @@ function run(): Code {
       set(busy, or(get(busy), field(BLOCKS_LEFT))),
     ]),
     when(get(busy), [
-      compress({
-        hashes: [resultOf(0), resultOf(1), resultOf(2), resultOf(3)],
-        blocks: BLOCKS,
-        schedule: SCHEDULE,
-        constants: CONSTANTS,
-        counter,
-        working,
-        temporary,
-      }),
+      call(EXPAND),
+      call(COMPRESS, resultOf(0), resultOf(1), resultOf(2), resultOf(3)),
       eachLane(when(field(BLOCKS_LEFT), finishBlock())),
     ]),
   ];
   return [set(job, int(JOBS)), repeat(turn, get(busy))];
+}
+
+function pairs(): Code {
+  const [end, first, before, counter, ...rows] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+  const lanes = [0, 1, 2, 3] as const;
+  const hashOf = (i: number): Code => add(get(first), int(i * HASH));
+  const compressed = call(COMPRESS, hashOf(0), hashOf(1), hashOf(2), hashOf(3));
+  const firstBlock = lanes.map((i) => [
+    // From the byte before the pair on, which becomes the prefix. The first byte of a word comes last in memory.
+    [0, 1, 2, 3].map((quarter) => {
+      const bytes = vload(get(before), i * BLOCK + quarter * VECTOR);
+      return vstore(int(BLOCKS + i * BLOCK), quarter * VECTOR, swapped(bytes));
+    }),
+    storeByte(int(BLOCKS + i * BLOCK), 3, int(NODE_PREFIX)),
+    vstore(get(first), i * HASH, vload(int(INITIAL), 0)),
+    vstore(get(first), i * HASH + VECTOR, vload(int(INITIAL), VECTOR)),
+  ]);
+  const tail = lanes.map((i) => {
+    const lastByte = loadByte(get(before), (i + 1) * BLOCK);
+    return set(rows[i], add(shiftLeft(lastByte, Math.log2(LANE_SCHEDULE_SIZE)), int(TAILS)));
+  });
+  const rowOf = (i: 0 | 1 | 2 | 3): Code => get(rows[i]);
+  const four = [
+    firstBlock,
+    call(EXPAND),
+    compressed,
+    tail,
+    joinSchedules([rowOf(0), rowOf(1), rowOf(2), rowOf(3)], SCHEDULE, counter, [8, 9, 10, 11]),
+    compressed,
+    Array.from({ length: (LANES * HASH) / VECTOR }, (_, i) => {
+      return vstore(get(first), i * VECTOR, swapped(vload(get(first), i * VECTOR)));
+    }),
+    set(first, add(get(first), int(LANES * HASH))),
+    set(before, add(get(before), int(LANES * BLOCK))),
+  ];
+  return [set(first, int(RESULTS)), set(before, int(INPUT - 1)), repeat(four, less(get(first), get(end)))];
+}
+
+/** Given the addresses of the lanes' hash values, and the message schedule of their blocks. */
+function compressFour(): Code {
+  const locals = { counter: 4, working: [5, 6, 7, 8, 9, 10, 11, 12], temporary: [13, 14, 15, 16] } as const;
+  return compress([get(0), get(1), get(2), get(3)], { schedule: SCHEDULE, constants: CONSTANTS }, locals);
 }
 
 /** The body with `lane` at the state of each lane in turn, and `block` at its block. */

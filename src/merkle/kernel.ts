@@ -1,7 +1,8 @@
 /** Driving the kernel: its compiled module, one for all threads, and its instances, each with a memory of its own. */
 
 import { HASH_SIZE } from './hash.ts';
-import { INPUT, INPUT_SIZE, JOB_WORDS, JOBS, kernelCode, MAX_JOBS, RESULTS } from './kernel-code.ts';
+import { INPUT, INPUT_SIZE, JOB_WORDS, JOBS, kernelCode, MAX_JOBS, RESULTS, TAILS } from './kernel-code.ts';
+import { tailSchedules } from './schedule.ts';
 
 /** Messages to be hashed: number i is `prefix` ‖ bytes[spans[2i]:spans[2i + 1]]. The spans are within the bytes. */
 export interface Batch {
@@ -10,11 +11,15 @@ export interface Batch {
   readonly spans: Uint32Array;
 }
 
-/**
- * Hashes the messages of the batch whose bodies have no more than `longest` bytes, message i into hashes[32i:32i + 32],
- * and leaves anything in the places of the others. `longest` is at most INPUT_SIZE.
- */
-export type Kernel = (batch: Batch, longest: number, hashes: Uint8Array) => void;
+export interface Kernel {
+  /**
+   * Hashes the messages of the batch whose bodies have no more than `longest` bytes, message i into hashes[32i:32i + 32],
+   * and leaves anything in the places of the others. `longest` is at most INPUT_SIZE.
+   */
+  readonly hashMessages: (batch: Batch, longest: number, hashes: Uint8Array) => void;
+  /** Hashes n pairs of hashes, one after the other, into the n hashes of `parents`. */
+  readonly hashPairs: (children: Uint8Array, parents: Uint8Array) => void;
+}
 
 /** The module once it is compiled, or that it cannot be. */
 let compiled: WebAssembly.Module | 'refused' | undefined;
@@ -38,32 +43,44 @@ export function openKernel(): Kernel | undefined {
   const module = kernelModule();
   const instance = module === undefined ? 'refused' : orRefused(() => new WebAssembly.Instance(module));
   if (instance === 'refused') return undefined;
-  const { memory, run } = instance.exports;
-  if (!(memory instanceof WebAssembly.Memory) || typeof run !== 'function') {
+  const { memory, run, pairs } = instance.exports;
+  if (!(memory instanceof WebAssembly.Memory) || typeof run !== 'function' || typeof pairs !== 'function') {
     throw new TypeError('the module is not the hash kernel');
   }
   // The memory has its size for good, so that these are never detached.
   const memoryBytes = new Uint8Array(memory.buffer);
   const jobs = new Uint32Array(memory.buffer, JOBS, MAX_JOBS * JOB_WORDS);
+  const resultsOf = (count: number): Uint8Array => memoryBytes.subarray(RESULTS, RESULTS + count * HASH_SIZE);
+  memoryBytes.set(new Uint8Array(tailSchedules().buffer), TAILS);
 
-  return ({ prefix, bytes, spans }, longest, hashes) => {
-    for (let first = 0; first < spans.length / 2; ) {
-      const { next, low, high } = nextRun(spans, first, longest);
-      memoryBytes.set(bytes.subarray(low, high), INPUT);
-      let words = 0;
-      for (let i = first; i < next; i++) {
-        const start = spans[2 * i] ?? 0;
-        const length = (spans[2 * i + 1] ?? 0) - start;
-        if (length > longest) continue;
-        jobs[words++] = INPUT + start - low;
-        jobs[words++] = length;
-        jobs[words++] = RESULTS + (i - first) * HASH_SIZE;
+  return {
+    hashMessages({ prefix, bytes, spans }, longest, hashes) {
+      for (let first = 0; first < spans.length / 2; ) {
+        const { next, low, high } = nextRun(spans, first, longest);
+        memoryBytes.set(bytes.subarray(low, high), INPUT);
+        let words = 0;
+        for (let i = first; i < next; i++) {
+          const start = spans[2 * i] ?? 0;
+          const length = (spans[2 * i + 1] ?? 0) - start;
+          if (length > longest) continue;
+          jobs[words++] = INPUT + start - low;
+          jobs[words++] = length;
+          jobs[words++] = RESULTS + (i - first) * HASH_SIZE;
+        }
+        run(JOBS + words * Uint32Array.BYTES_PER_ELEMENT, prefix);
+        hashes.set(resultsOf(next - first), first * HASH_SIZE);
+        first = next;
       }
-      run(JOBS + words * Uint32Array.BYTES_PER_ELEMENT, prefix);
-      const results = memoryBytes.subarray(RESULTS, RESULTS + (next - first) * HASH_SIZE);
-      hashes.set(results, first * HASH_SIZE);
-      first = next;
-    }
+    },
+    hashPairs(children, parents) {
+      const most = MAX_JOBS * HASH_SIZE;
+      for (let at = 0; at < parents.length; at += most) {
+        const size = Math.min(most, parents.length - at);
+        memoryBytes.set(children.subarray(2 * at, 2 * (at + size)), INPUT);
+        pairs(RESULTS + size);
+        parents.set(resultsOf(size / HASH_SIZE), at);
+      }
+    },
   };
 }
 

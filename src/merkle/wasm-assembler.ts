@@ -23,12 +23,15 @@ export const get = (local: number): Code => [0x20, unsigned(local)];
 export const set = (local: number, value: Code): Code => [value, 0x21, unsigned(local)];
 export const select = (condition: Code, yes: Code, no: Code): Code => [yes, no, condition, 0x1b];
 export const when = (condition: Code, ...body: Code): Code => [condition, 0x04, 0x40, body, 0x0b];
+/** Calls a function by its place in the program. */
+export const call = (place: number, ...args: Code): Code => [args, 0x10, unsigned(place)];
 /** The body, and again as long as the condition holds after it. */
 export const repeat = (body: Code, condition: Code): Code => [0x03, 0x40, body, condition, 0x0d, 0, 0x0b];
 
 // i32. An address is any i32; the constant offset is added to it.
 export const int = (value: number): Code => [0x41, signed(value)];
 export const load = (address: Code, offset: number): Code => [address, 0x28, 2, unsigned(offset)];
+export const loadByte = (address: Code, offset: number): Code => [address, 0x2d, 0, unsigned(offset)];
 export const store = (address: Code, offset: number, x: Code): Code => [address, x, 0x36, 2, unsigned(offset)];
 export const storeByte = (address: Code, offset: number, x: Code): Code => [address, x, 0x3a, 0, unsigned(offset)];
 export const isZero = (x: Code): Code => [x, 0x45];
@@ -57,11 +60,17 @@ export const vshiftLeft = (x: Code, bits: number): Code => [x, int(bits), simd(1
 export const vshiftRight = (x: Code, bits: number): Code => [x, int(bits), simd(173)];
 export const vadd = (x: Code, y: Code): Code => [x, y, simd(174)];
 
-/** A module that exports one function, `run`, without a result, and one memory of fixed size, `memory`. */
-export interface Program {
+/** A function without a result. Exported under its name, if it has one. */
+export interface Procedure {
+  readonly name?: string;
   /** Locals are numbered in this order: the parameters, which are i32, then more i32, then v128. */
   readonly locals: { readonly parameters: number; readonly integers: number; readonly vectors: number };
   readonly body: Code;
+}
+
+/** A module of functions, with one memory of fixed size, which is exported as `memory`. */
+export interface Program {
+  readonly procedures: readonly Procedure[];
   /** Pages of 64 KiB. */
   readonly memoryPages: number;
   /** What is in memory at first; all else is 0. */
@@ -69,30 +78,40 @@ export interface Program {
 }
 
 /** The module in binary format. */
-export function assemble({ locals, body, memoryPages, data }: Program): Uint8Array<ArrayBuffer> {
+export function assemble({ procedures, memoryPages, data }: Program): Uint8Array<ArrayBuffer> {
   const [i32, v128, memory, func, end] = [0x7f, 0x7b, 2, 0, 0x0b];
-  const parameters = Array.from({ length: locals.parameters }, () => i32);
-  const declared = list([
-    [unsigned(locals.integers), i32],
-    [unsigned(locals.vectors), v128],
-  ]);
+  const types = procedures.map(({ locals }) => [0x60, list(repeated(i32, locals.parameters)), list([])]);
+  const exported = procedures.flatMap(({ name: text }, place) => {
+    return text === undefined ? [] : [[name(text), func, unsigned(place)]];
+  });
+  const bodies = procedures.map(({ locals, body }) => {
+    const declared = list([
+      [unsigned(locals.integers), i32],
+      [unsigned(locals.vectors), v128],
+    ]);
+    return sized([declared, body, end]);
+  });
   return Uint8Array.from(
     flat([
       [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-      section(1, [[0x60, list(parameters), list([])]]),
-      section(3, [0]),
+      section(1, types),
+      section(
+        3,
+        procedures.map((_, place) => unsigned(place)),
+      ),
       section(5, [[1, unsigned(memoryPages), unsigned(memoryPages)]]),
-      section(7, [
-        [name('run'), func, 0],
-        [name('memory'), memory, 0],
-      ]),
-      section(10, [sized([declared, body, end])]),
+      section(7, [...exported, [name('memory'), memory, 0]]),
+      section(10, bodies),
       section(
         11,
         data.map(({ address, bytes }) => [0, int(address), end, list(bytes)]),
       ),
     ]),
   );
+}
+
+function repeated(item: number, count: number): number[] {
+  return Array.from({ length: count }, () => item);
 }
 
 function section(id: number, items: Code): Code {

@@ -16,16 +16,16 @@ const withoutKernel = () => undefined;
 function byKernelAlone(): BatchHasher {
   const kernel = openKernel();
   assert.ok(kernel !== undefined);
-  const hashAll = (prefix: number, bytes: Uint8Array, spans: Uint32Array): Uint8Array => {
-    const hashes = new Uint8Array(16 * spans.length);
-    kernel({ prefix, bytes, spans }, 65_535, hashes);
-    return hashes;
-  };
   return {
-    hashLeaves: (bytes, spans) => hashAll(0, bytes, spans),
-    hashLevel: (hashes) => {
-      const spans = Uint32Array.from({ length: hashes.length / 32 }, (_, i) => 64 * Math.ceil(i / 2));
-      return hashAll(1, hashes, spans);
+    hashLeaves: (bytes, spans) => {
+      const hashes = new Uint8Array(16 * spans.length);
+      kernel.hashMessages({ prefix: 0, bytes, spans }, 65_535, hashes);
+      return hashes;
+    },
+    hashLevel: (children) => {
+      const parents = new Uint8Array(children.length / 2);
+      kernel.hashPairs(children, parents);
+      return parents;
     },
   };
 }
@@ -41,6 +41,9 @@ const hashers = [...guarded, { name: 'by the kernel alone', hasher: byKernelAlon
 /** Bytes that differ everywhere, the same in every run. */
 const bytes = new Uint8Array(70_000);
 for (let i = 0; i < bytes.length; i += 32) bytes.set(hash('sha256', `block ${i}`, 'buffer').subarray(0, 70_000 - i), i);
+
+const manyBytes = new Uint8Array(5 * bytes.length);
+for (let at = 0; at < manyBytes.length; at += bytes.length) manyBytes.set(bytes, at);
 
 /** Compared one by one, to say which one differs. */
 function assertLeaves(actual: Uint8Array, bytes: Uint8Array, spans: Uint32Array): void {
@@ -80,8 +83,8 @@ suite('hashing', () => {
     });
 
     test(`a level of any width hashes as node:crypto hashes it, ${name}`, () => {
-      for (const width of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 127, 128, 1000]) {
-        const level = bytes.subarray(0, 64 * width);
+      for (const width of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 127, 128, 1000, 5000]) {
+        const level = manyBytes.subarray(0, 64 * width);
         const parents = hasher.hashLevel(level);
         assert.equal(parents.length, 32 * width);
         for (let i = 0; i < width; i++) {
@@ -143,13 +146,30 @@ suite('hashing', () => {
 
   test('the kernel is there in Node', () => {
     assert.ok(kernelModule() instanceof WebAssembly.Module);
-    assert.equal(typeof openKernel(), 'function');
+    assert.ok(openKernel() !== undefined);
   });
 
   test('a kernel that hashes wrongly is found out, and not used', () => {
-    const wrong: Kernel = (_batch, _longest, hashes) => hashes.fill(7);
+    const kernel = openKernel();
+    assert.ok(kernel !== undefined);
     const spans = Uint32Array.of(0, 10, 10, 20, 20, 30, 30, 40);
-    assertLeaves(batchHasher(inNode, () => wrong).hashLeaves(bytes, spans), bytes, spans);
+    const level = bytes.subarray(0, 64 * 4);
+    const wrong: Kernel[] = [
+      { ...kernel, hashMessages: (_batch, _longest, hashes) => hashes.fill(7) },
+      // Wrong for one last byte of 256.
+      {
+        ...kernel,
+        hashPairs(children, parents) {
+          kernel.hashPairs(children, parents);
+          for (let at = 0; at < parents.length; at += 32) if (children[2 * at + 63] === level[63]) parents.fill(7, at);
+        },
+      },
+    ];
+    for (const one of wrong) {
+      const hasher = batchHasher(inNode, () => one);
+      assertLeaves(hasher.hashLeaves(bytes, spans), bytes, spans);
+      assert.deepEqual(hasher.hashLevel(level), hashLevel(level));
+    }
   });
 
   test('a worker thread hashes with the module it was handed, and where WebAssembly is refused without one', async () => {
