@@ -4,7 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { metaFor, type ReadableStore } from '../store/index.ts';
 import { parseByteRange } from './byte-range.ts';
 import { entityTag, ifRangeHolds, matchMisses, noneMatchHits } from './entity-tag.ts';
-import { closeUnread, sendText } from './replies.ts';
+import { failure, RPC } from './failures.ts';
+import { refuse, refuseUnread } from './replies.ts';
 
 const METHODS = 'GET, HEAD, OPTIONS';
 
@@ -20,24 +21,26 @@ export async function answerObject(
 ): Promise<FastifyReply> {
   if (request.method === 'OPTIONS') return sendPreflight(reply);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    // A body that nobody reads must not be taken for the next request.
-    return sendText(closeUnread(reply).header('allow', METHODS), 405, 'this is read only');
+    return refuseUnread(request, reply, failure(405, RPC.unimplemented, 'this is read only', { allow: METHODS }));
   }
   const object = await store.get(key);
-  if (object === undefined) return sendText(reply, 404, 'not found');
+  if (object === undefined) return refuse(request, reply, failure(404, RPC.notFound, 'not found'));
   const { bytes } = object;
   const meta = metaFor(key);
   const tag = entityTag(bytes);
   const asked = request.headers;
-  if (matchMisses(asked['if-match'], tag)) return sendText(reply, 412, 'the object is another version');
-  reply.headers({ etag: tag, 'cache-control': meta.cacheControl, 'accept-ranges': 'bytes' });
-  if (noneMatchHits(asked['if-none-match'], tag)) return reply.code(304).send();
-  const ranged = request.method === 'GET' && ifRangeHolds(header(asked['if-range']), tag);
+  if (matchMisses(asked['if-match'], tag)) {
+    return refuse(request, reply, failure(412, RPC.failedPrecondition, 'the object is another version'));
+  }
+  const unchanged = noneMatchHits(asked['if-none-match'], tag);
+  const ranged = !unchanged && request.method === 'GET' && ifRangeHolds(header(asked['if-range']), tag);
   const range = ranged ? parseByteRange(asked.range, bytes.length) : 'whole';
   if (range === 'unsatisfiable') {
-    reply.header('content-range', `bytes */${bytes.length}`);
-    return sendText(reply, 416, 'no byte of the object is in that range');
+    const headers = { 'content-range': `bytes */${bytes.length}` };
+    return refuse(request, reply, failure(416, RPC.outOfRange, 'no byte of the object is in that range', headers));
   }
+  reply.headers({ etag: tag, 'cache-control': meta.cacheControl, 'accept-ranges': 'bytes' });
+  if (unchanged) return reply.code(304).send();
   reply.type(meta.contentType);
   if (range === 'whole') return reply.send(bytes);
   reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${bytes.length}`);

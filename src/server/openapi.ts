@@ -17,6 +17,7 @@ const json = (schema: Schema): Schema => ({ 'application/json': { schema } });
 const answer = (description: string, content?: Schema): Schema => ({ description, ...(content && { content }) });
 const failed = (description: string): Schema => answer(description, json(ref('Error')));
 const file = (description: string, type: string): Schema => answer(description, { [type]: {} });
+const told = (description: string): Schema => file(description, 'text/plain');
 
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Error: object({
@@ -68,6 +69,13 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
 };
 
+/** What Node's HTTP parser answers in our place, without a body. */
+const UNREAD: Readonly<Record<number, Schema>> = {
+  408: answer('the request took too long to arrive'),
+  417: answer('Expect is something other than 100-continue'),
+  431: answer('the head of the request is too large'),
+};
+
 const POST_ENTRY: Schema = {
   operationId: 'createEntry',
   summary: 'Log an entry; answered once a checkpoint that anyone can fetch covers it',
@@ -85,16 +93,18 @@ const POST_ENTRY: Schema = {
     429: failed('too many requests; Retry-After says when to come back'),
     500: failed('something is wrong with the log; its operator was told'),
     503: failed('too much waits, or was not published in time; send it again after Retry-After, it is logged once'),
+    ...UNREAD,
   },
 };
 
-const status = (summary: string, name: string): Schema => ({
+const status = (summary: string, name: string, failures: Readonly<Record<number, Schema>> = {}): Schema => ({
   get: {
     operationId: name,
     summary,
     responses: {
       200: answer('it is', json(object({ status: text }))),
-      503: file('it is not; the reason', 'text/plain'),
+      ...failures,
+      ...UNREAD,
     },
   },
 });
@@ -107,18 +117,24 @@ const parameter = (name: string, description: string): Schema => ({
   schema: text,
 });
 
-/** A static object, at the root and below /api/v2. */
+/** A static object, at the root and below /api/v2; what fails is told in the form of the place. */
 function files(path: string, summary: string, type: string, ...parameters: Schema[]): Readonly<Record<string, Schema>> {
-  const get = {
+  const get = (refused: (description: string) => Schema): Schema => ({
     summary,
     parameters,
     responses: {
       200: file('the object', type),
-      304: answer('it is the one that If-None-Match names'),
-      404: file('there is no such object (yet)', 'text/plain'),
+      206: file('the bytes of it that Range asks for', type),
+      304: answer('it is one that If-None-Match names'),
+      404: refused('there is no such object (yet)'),
+      412: refused('it is none of those that If-Match names'),
+      416: refused('no byte of it is in the Range'),
+      500: refused('something is wrong with the server; its operator was told'),
+      503: refused('the store cannot be reached; Retry-After says when to come back'),
+      ...UNREAD,
     },
-  };
-  return { [path]: { get }, [`/api/v2${path}`]: { get } };
+  });
+  return { [path]: { get: get(told) }, [`/api/v2${path}`]: { get: get(failed) } };
 }
 
 /** The document; `writable`: of a server that takes entries. */
@@ -129,7 +145,8 @@ export function openApiDocument(writable: boolean): Schema {
     openapi: '3.1.0',
     info: {
       title: 'Stele, a transparency log',
-      description: 'Rekor v2 (dev.sigstore.rekor.v2) and c2sp.org/tlog-tiles.',
+      description:
+        'Rekor v2 (dev.sigstore.rekor.v2) and c2sp.org/tlog-tiles. HEAD is answered as GET, without the body, and OPTIONS of files with 204; other methods than those here are answered with 405 and Allow, other paths with 404, and what is no HTTP with 400.',
       version: '2',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
@@ -141,19 +158,22 @@ export function openApiDocument(writable: boolean): Schema {
       ...files('/log.json', 'What the log says of itself; unsigned', 'application/json'),
       ...files('/successor', 'The log that follows a frozen one: a note signed by its key', 'text/plain'),
       '/healthz': status('Is the server alive?', 'health'),
-      '/readyz': status('Can it do what it is there for?', 'readiness'),
+      '/readyz': status('Can it do what it is there for?', 'readiness', {
+        500: told('something is wrong with the server; its operator was told'),
+        503: told('it cannot; the reason'),
+      }),
       '/metrics': {
         get: {
           operationId: 'metrics',
           summary: 'Metrics for Prometheus',
-          responses: { 200: file('metrics', 'text/plain') },
+          responses: { 200: file('metrics', 'text/plain'), ...UNREAD },
         },
       },
       '/openapi.json': {
         get: {
           operationId: 'openapi',
           summary: 'This document',
-          responses: { 200: answer('it', json({ type: 'object' })) },
+          responses: { 200: answer('it', json({ type: 'object' })), ...UNREAD },
         },
       },
     },

@@ -22,8 +22,7 @@ export function sendJson(reply: FastifyReply, status: number, value: unknown): F
     .send(JSON.stringify(value));
 }
 
-export function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {
-  reply.removeHeader('etag');
+function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {
   return reply
     .code(status)
     .headers({ 'cache-control': 'no-store' })
@@ -48,7 +47,7 @@ export function refuseUnread(request: FastifyRequest, reply: FastifyReply, faile
  * The connection ends with this answer, in stages (RFC 9112 §9.6): closed at once, it would be reset by what the client
  * still sends, and the answer be lost with it. So what comes is dropped until the client, who sees our end, closes too.
  */
-export function closeUnread(reply: FastifyReply): FastifyReply {
+function closeUnread(reply: FastifyReply): void {
   const { socket } = reply.raw;
   if (socket !== null) {
     // Which is what Node calls once the answer is written. Its parser, the first listener, gets no more.
@@ -58,7 +57,7 @@ export function closeUnread(reply: FastifyReply): FastifyReply {
       setTimeout(() => socket.destroy(), LINGER_MS).unref();
     };
   }
-  return reply.header('connection', 'close');
+  reply.header('connection', 'close');
 }
 
 function drop(): void {}

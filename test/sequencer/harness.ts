@@ -54,8 +54,8 @@ export interface TestLog {
 let logs = 0;
 
 export async function emptyStores(): Promise<TestLog> {
-  logs += 1;
-  return { publicStore: await openStore(`mem:public-${logs}`), privateStore: await openStore(`mem:private-${logs}`) };
+  const name = ++logs; // which others increase while these are opened
+  return { publicStore: await openStore(`mem:public-${name}`), privateStore: await openStore(`mem:private-${name}`) };
 }
 
 export async function newLog(): Promise<TestLog> {

@@ -1,13 +1,7 @@
 /** Who may submit, how much and how often, and how the server says that it is well. */
 
 import assert from 'node:assert/strict';
-import nodeHttp, {
-  METHODS,
-  type RequestListener,
-  type RequestOptions,
-  type Server,
-  type ServerOptions,
-} from 'node:http';
+import { METHODS, type RequestOptions } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { BusyError } from '../../src/errors.ts';
@@ -25,6 +19,7 @@ import {
   startServer,
   type TestServer,
 } from './post.ts';
+import { startWatched } from './watched.ts';
 
 const FIRST = 'first-token-0123456789';
 const SECOND = 'second+token/0123456789==';
@@ -249,26 +244,6 @@ test('a flood of headers is refused, or does no harm (LIMIT-4)', async (t) => {
     assert.match(await connection.end(), status);
   }
 });
-
-/** How often Node looks unless told, in ms (nodejs.org/api/http.html, `connectionsCheckingInterval`). */
-const LOOKING_MS = 30_000;
-
-/** The server's own HTTP server, and how often it looks for requests that take too long, in ms. */
-async function startWatched(t: TestContext): Promise<{ server: TestServer; http: Server; lookingMs: number }> {
-  const made: Server[] = [];
-  let lookingMs = Number.NaN;
-  const { createServer } = nodeHttp;
-  t.mock.method(nodeHttp, 'createServer', (options: ServerOptions | undefined, listener: RequestListener) => {
-    lookingMs = options?.connectionsCheckingInterval ?? LOOKING_MS;
-    const http = createServer({ ...options, connectionsCheckingInterval: 20 }, listener);
-    made.push(http);
-    return http;
-  });
-  const server = await startServer(t);
-  const [http] = made;
-  assert.ok(http);
-  return { server, http, lookingMs };
-}
 
 test('what takes too long to arrive is given up, head or body, and not cached (LIMIT-4)', async (t) => {
   const { server, http } = await startWatched(t);

@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { METHODS } from 'node:http';
-import { test } from 'node:test';
-import { BusyError } from '../../src/errors.ts';
-import { API_PATHS, openApiDocument, parseTokens, routeOf, type Writing } from '../../src/server/index.ts';
+import { type TestContext, test } from 'node:test';
+import { SteleError } from '../../src/errors.ts';
+import { API_PATHS, openApiDocument, routeOf, serveLog } from '../../src/server/index.ts';
+import type { ReadableStore } from '../../src/store/index.ts';
 import { ALL_KINDS, base64, dsseRequest, SIGNERS, utf8 } from '../entry/proposals.ts';
-import { openWriter } from '../sequencer/harness.ts';
-import { type Answer, ask, ENTRIES, post, proposal, startServer, type TestServerOptions } from './post.ts';
+import { ANSWERS } from './answers.ts';
+import { type Answer, ask, ENTRIES, post, proposal, startServer } from './post.ts';
+import { startWatched } from './watched.ts';
 
 /** What the document uses of JSON Schema (2020-12). */
 interface Schema {
@@ -109,12 +111,15 @@ function assertDocumented(path: string, method: string, { status, headers, body 
   }
 }
 
+/** A path of the document with its parameters filled in. */
+const pathOf = (path: string): string => path.replace('{level}', '0').replace('{place}', '000.p/1');
+
 test('every operation of the document is there, and is answered as it says', async (t) => {
   const server = await startServer(t);
   assertDocumented(`/${ENTRIES}`, 'post', await post(server, proposal('x')));
   let asked = 0;
   for (const [path, operations] of Object.entries(DOCUMENT.paths)) {
-    const target = path.replace('{level}', '0').replace('{place}', '000.p/1');
+    const target = pathOf(path);
     assert.notEqual(routeOf(target).kind, 'none', path);
     for (const method of Object.keys(operations)) {
       const answer = await ask(server.url + target.slice(1), { method: method.toUpperCase() });
@@ -158,41 +163,95 @@ test('every reference in the document leads somewhere, and no two operations hav
   assert.equal(new Set(names).size, names.length);
 });
 
-const failing = (error: Error) => ({
-  writing: (real: Writing): Writing => ({ ...real, submitOne: () => Promise.reject(error) }),
-});
-const SETUPS: readonly [status: number, options: TestServerOptions][] = [
-  [201, {}],
-  [401, { entries: { tokens: parseTokens('a-token-that-nobody-has', 'x') } }],
-  [409, { entries: { duplicates: 'conflict' } }],
-  [413, { entries: { maxBodyBytes: 100 } }],
-  [429, { entries: { perMinute: 1 } }],
-  [500, failing(new Error('x'))],
-  [503, failing(new BusyError('x', 1_000))],
-];
-
-for (const [status, options] of SETUPS) {
-  test(`an answer of ${status} to a submission is as the document says`, async (t) => {
-    const server = await startServer(t, options);
-    await post(server, proposal('x'));
-    const request = proposal('y');
-    await post(server, request);
-    const answer = await post(server, request);
-    assert.equal(answer.status, status);
-    assertDocumented(`/${ENTRIES}`, 'post', answer);
-  });
+/** What Node's HTTP parser answers in the server's place, with a server that has little patience. */
+async function unreadAnswers(t: TestContext, method: string, target: string): Promise<Answer[]> {
+  const { server, http } = await startWatched(t);
+  const flooded = await ask(`${server.url}${target}`, { method, headers: { x: 'x'.repeat(20_000) } });
+  const expecting = await ask(`${server.url}${target}`, { method, headers: { expect: 'a miracle' } });
+  http.headersTimeout = http.requestTimeout = 100;
+  const slow = server.connect();
+  slow.send(`${method} /${target} HTTP/1.1\r\nHost: `);
+  const [head = '', body = ''] = (await slow.end()).split('\r\n\r\n');
+  const late = { status: Number(head.split(' ')[1]), headers: {}, body: Buffer.from(body) };
+  return [flooded, expecting, late];
 }
 
-test('answers of a frozen log, of one that is not ready, and to whoever has an object are as the document says', async (t) => {
-  const server = await startServer(t, { writing: (real) => ({ ...real, trouble: () => 'it is frozen' }) });
+/** Fails unless the answers are as the document says, and the document says no more than that. */
+function assertExact(path: string, method: string, answers: readonly Answer[]): void {
+  for (const answer of answers) assertDocumented(path, method, answer);
+  const documented = Object.keys(DOCUMENT.paths[path]?.[method]?.responses ?? {}).map(Number);
+  const answered = new Set(answers.map(({ status }) => status));
+  assert.deepEqual([...answered].sort(), documented.sort(), `${method} ${path}`);
+}
+
+test('the statuses that a submission is answered with are those of the document, each in its form', async (t) => {
+  const told = ANSWERS.filter(({ elsewhere }) => !elsewhere);
+  const answers = await Promise.all(told.map(({ answer }) => answer(t)));
+  assertExact(`/${ENTRIES}`, 'post', [...answers, ...(await unreadAnswers(t, 'POST', ENTRIES))]);
+});
+
+async function serveStore(t: TestContext, get: ReadableStore['get']): Promise<string> {
+  const listen = { host: '127.0.0.1', port: 0 };
+  const server = await serveLog({ store: { url: 'test:', get }, listen, public: false, onError: () => {} });
+  t.after(() => server.close());
+  return server.url;
+}
+
+/** Servers of a store that has nothing, that has a bug, and that cannot be reached. */
+const ailing = (t: TestContext): Promise<string[]> =>
+  Promise.all([
+    serveStore(t, () => Promise.resolve(undefined)),
+    serveStore(t, () => Promise.reject(new TypeError('secret'))),
+    serveStore(t, () => Promise.reject(new SteleError('unreachable', 'secret'))),
+  ]);
+
+test('the statuses that a file is answered with are those of the document, at the root and below /api/v2', async (t) => {
+  const server = await startServer(t);
   const { etag } = (await ask(`${server.url}checkpoint`)).headers;
-  const unchanged = await ask(`${server.url}checkpoint`, { headers: { 'if-none-match': etag } });
-  assertDocumented('/checkpoint', 'get', unchanged);
-  assertDocumented('/readyz', 'get', await ask(`${server.url}readyz`));
-  await (await openWriter(server.log)).sequencer.freeze();
-  const frozen = await post(server, proposal('x'));
-  assert.deepEqual([unchanged.status, frozen.status], [304, 405]);
-  assertDocumented(`/${ENTRIES}`, 'post', frozen);
+  const ailingUrls = await ailing(t);
+  for (const target of ['checkpoint', 'api/v2/checkpoint']) {
+    const asked = [
+      {},
+      { range: 'bytes=0-0' },
+      { range: 'bytes=9999-' },
+      { 'if-none-match': etag },
+      { 'if-match': '"x"' },
+    ];
+    const answers = await Promise.all([
+      ...asked.map((headers) => ask(`${server.url}${target}`, { headers })),
+      ...ailingUrls.map((url) => ask(`${url}${target}`)),
+    ]);
+    assertExact(`/${target}`, 'get', [...answers, ...(await unreadAnswers(t, 'GET', target))]);
+  }
+});
+
+test('the statuses of all files are those of the checkpoint', () => {
+  const statusesOf = (path: string): string[] => Object.keys(DOCUMENT.paths[path]?.['get']?.responses ?? {});
+  const paths = Object.keys(DOCUMENT.paths).filter((path) => routeOf(pathOf(path)).kind === 'object');
+  assert.equal(paths.length, 10);
+  for (const path of paths) assert.deepEqual(statusesOf(path), statusesOf('/checkpoint'), path);
+});
+
+test('the statuses that tell how the server is are those of the document', async (t) => {
+  const server = await startServer(t);
+  const ailingUrls = await ailing(t);
+  for (const path of ['healthz', 'readyz', 'metrics', 'openapi.json']) {
+    const answers = await Promise.all([server.url, ...ailingUrls].map((url) => ask(`${url}${path}`)));
+    assertExact(`/${path}`, 'get', [...answers, ...(await unreadAnswers(t, 'GET', path))]);
+  }
+});
+
+test('a method that the document does not have is answered with 405 and those that there are', async (t) => {
+  const server = await startServer(t);
+  for (const [path, operations] of Object.entries(DOCUMENT.paths)) {
+    const isFile = routeOf(pathOf(path)).kind === 'object';
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      if (method.toLowerCase() in operations || (method === 'HEAD' && 'get' in operations)) continue;
+      const { status, headers } = await ask(server.url + pathOf(path).slice(1), { method });
+      assert.equal(status, method === 'OPTIONS' && isFile ? 204 : 405, `${method} ${path}`);
+      assert.ok(headers.allow, `${method} ${path}`);
+    }
+  }
 });
 
 test('requests of every kind are what the document asks for, and others are not', async (t) => {
