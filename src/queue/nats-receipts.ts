@@ -47,14 +47,10 @@ export async function readNatsReceipt(
 ): Promise<Receipt | undefined> {
   const { place } = link;
   const subject = doneSubject(place, at.seq, at.id);
-  try {
+  return receiptOf(subject, place, async () => {
     link.sending();
-    const found = await jsm.direct.getMessage(doneStream(place), { last_by_subj: subject });
-    return found === null ? undefined : parseReceipt(found.data);
-  } catch (error) {
-    if (!isSteleError(error)) throw natsFailure(`cannot read receipt ${subject}`, place, error);
-    throw new SteleError(error.code, `receipt ${subject} of ${natsName(place)}: ${error.message}`, { cause: error });
-  }
+    return (await jsm.direct.getMessage(doneStream(place), { last_by_subj: subject }))?.data;
+  });
 }
 
 /**
@@ -68,13 +64,18 @@ export async function waitForNatsReceipt(
   at: { readonly seq: number; readonly id: string },
   options: ReceiptWait,
 ): Promise<Receipt> {
+  const subject = doneSubject(link.place, at.seq, at.id);
+  let news: Uint8Array | undefined;
   let trouble: Error | undefined;
+  // News comes before it is stored, which takes a cluster some time: a look at news would come too early.
+  const read = async (): Promise<Receipt | undefined> =>
+    news === undefined ? readNatsReceipt(jsm, link, at) : receiptOf(subject, link.place, async () => news);
   return waitUntilAnswered(
     {
       what: `item ${natsItemName(at.seq, at.id)}`,
       async look() {
         try {
-          const receipt = await readNatsReceipt(jsm, link, at);
+          const receipt = await read();
           trouble = undefined;
           return receipt;
         } catch (error) {
@@ -85,11 +86,30 @@ export async function waitForNatsReceipt(
       },
       pauseMs: () => LOOK_EVERY_MS,
       listen(ring) {
-        const news = link.connection.subscribe(doneSubject(link.place, at.seq, at.id), { callback: ring });
-        return () => news.unsubscribe();
+        const listening = link.connection.subscribe(subject, {
+          callback(error, message) {
+            if (error === null) news = message.data;
+            ring();
+          },
+        });
+        return () => listening.unsubscribe();
       },
       trouble: () => trouble,
     },
     options,
   );
+}
+
+async function receiptOf(
+  subject: string,
+  place: NatsPlace,
+  read: () => Promise<Uint8Array | undefined>,
+): Promise<Receipt | undefined> {
+  try {
+    const bytes = await read();
+    return bytes && parseReceipt(bytes);
+  } catch (error) {
+    if (!isSteleError(error)) throw natsFailure(`cannot read receipt ${subject}`, place, error);
+    throw new SteleError(error.code, `receipt ${subject} of ${natsName(place)}: ${error.message}`, { cause: error });
+  }
 }

@@ -119,3 +119,29 @@ test('of three servers the leader is lost: what was acknowledged is delivered, a
     isSteleError(error, 'unreachable', 'outcome-unknown'),
   );
 });
+
+test('who waits for a receipt has it as soon as it is written, though three servers take their time to store it', async (t) => {
+  const programs = realPrograms(t, 'nats-server');
+  if (programs === undefined) return;
+  const servers = await startCluster(t, programs['nats-server']);
+  const hosts = [...servers.values()].map(({ natsUrl }) => new URL(natsUrl).host).join(',');
+  const place = parseNatsUrl(`nats://${hosts}/log?replicas=3&max-bytes=67108864`);
+  const queue: SubmissionQueue = await patiently(() => openNatsQueue(place, { clock: systemClock }));
+  t.after(() => queue.close());
+  const submitter = await openNatsSubmitter(place, systemClock);
+  t.after(() => submitter.close());
+  const waitedMs: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    const [name = ''] = await patiently(() => submitter.submit([text(`${i}`)]));
+    const waiting = submitter.waitForReceipt(name, { timeoutMs: 20_000, clock: systemClock, signal: forever });
+    await sleep(50); // it listens, and has found nothing
+    const items = await queue.receive(MIB);
+    const began = performance.now();
+    await queue.answer(answersFor(items));
+    await waiting;
+    waitedMs.push(performance.now() - began);
+  }
+  const slowestMs = Math.max(...waitedMs);
+  t.diagnostic(`the slowest of ${waitedMs.length} came after ${slowestMs.toFixed(1)} ms`);
+  assert.ok(slowestMs < 2_000, 'it looks every five seconds');
+});
