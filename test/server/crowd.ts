@@ -5,12 +5,13 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogReader } from '../../src/client/index.ts';
+import { fsck, type LogReader } from '../../src/client/index.ts';
 import { parseLogEntry, verifyLogEntry, verifySignature } from '../../src/entry/index.ts';
-import type { SignedCheckpoint, Verifier } from '../../src/note/index.ts';
+import { openCheckpoint, type SignedCheckpoint, type Verifier } from '../../src/note/index.ts';
 import { RPC } from '../../src/server/failures.ts';
+import type { ReadableStore } from '../../src/store/index.ts';
 import { accept, type Sendable, utf8 } from '../entry/proposals.ts';
-import { type Answer, errorOf, post, proposal } from './post.ts';
+import { type Answer, ask, errorOf, post, proposal } from './post.ts';
 
 /** Longer than a server keeps anybody waiting (`server.timeout`): who has nothing by then hangs. In ms. */
 const HANGS_MS = 25_000;
@@ -18,8 +19,17 @@ const HANGS_MS = 25_000;
 const NOWHERE_MS = 60_000;
 /** For who was turned away or cut off, in ms: a test does not wait the second that Retry-After has at least. */
 const PAUSE_MS = 50;
+/** Nobody waits so long where a sequencer runs, however slow the machine; in ms. */
+const LONG_MS = 15_000;
 /** What a connection to a process that was killed, or that is not there, ends with. */
 const CUT = /ECONNRESET|ECONNREFUSED|EPIPE|socket hang up/;
+
+/** The log that they submit to, as anybody reads it. */
+export interface ServedStore {
+  readonly store: ReadableStore;
+  readonly reader: LogReader;
+  readonly verifier: Verifier;
+}
 
 export class Crowd {
   /** They keep their addresses, whichever process is behind them. With a slash at the end. */
@@ -86,10 +96,10 @@ export class Crowd {
    * Reads the whole log, and holds every 201 against it: proven in a checkpoint that the last one extends, at the place
    * where its entry is. Resolves to the entries of the log, each of which is there once, and those that were told of.
    */
-  async heldAgainst(
-    reader: LogReader,
-    verifier: Verifier,
-  ): Promise<{ readonly entries: readonly string[]; readonly acknowledged: ReadonlySet<string> }> {
+  async heldAgainst({
+    reader,
+    verifier,
+  }: ServedStore): Promise<{ readonly entries: readonly string[]; readonly acknowledged: ReadonlySet<string> }> {
     const last = await reader.checkpoint();
     const entries: string[] = [];
     for await (const { entry } of reader.entries(0, last.size, last)) entries.push(textOf(entry));
@@ -107,10 +117,30 @@ export class Crowd {
     for (const checkpoint of checkpoints.values()) await reader.verifyConsistencyWith(checkpoint, last);
     return { entries, acknowledged };
   }
+
+  /**
+   * The log ended with this checkpoint. Whoever is in it was told so, and nobody else; nobody waited for long; all servers
+   * are well, tell who comes later that it has ended, and prove what it has.
+   */
+  async assertEnded(log: ServedStore, checkpoint: Uint8Array): Promise<void> {
+    assert.ok(this.slowestMs < LONG_MS, `somebody waited ${this.slowestMs} ms`);
+    const { entries, acknowledged } = await this.heldAgainst(log);
+    assert.deepEqual(new Set(entries), acknowledged);
+    const [known] = this.told;
+    assert.ok(known?.answer.status === 201);
+    for (const [i, url] of this.#servers.entries()) {
+      assertFrozen(await this.submit(proposal('too late'), i));
+      assert.equal((await this.submit(known.request, i)).status, 201);
+      for (const path of ['healthz', 'readyz']) assert.equal((await ask(`${url}${path}`)).status, 200);
+      assert.deepEqual((await ask(`${url}checkpoint`)).body, Buffer.from(checkpoint), 'nothing is signed any more');
+    }
+    assert.equal(openCheckpoint(checkpoint, log.verifier).size, acknowledged.size);
+    assert.deepEqual((await fsck(log.store, log.verifier)).problems, []);
+  }
 }
 
-/** The log ended, and says so as upstream does. */
-export function assertFrozen(answer: Answer): void {
+/** As upstream says it. */
+function assertFrozen(answer: Answer): void {
   assert.equal(answer.status, 405);
   const message = 'This log has been frozen, please switch to the latest log.';
   assert.deepEqual(errorOf(answer), { code: RPC.unimplemented, message });
