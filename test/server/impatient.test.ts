@@ -65,42 +65,45 @@ const DELAYS: readonly [what: string, slow: Operation, when: 'before' | 'after']
   ['the checkpoint stands, and its writer hears of that late', 'replace', 'after'],
 ];
 
-for (const [what, slow, when] of DELAYS) {
-  test(`${what}: what a client gave up on is logged once, whether it comes back or not`, async (t) => {
-    const gate = Promise.withResolvers<void>();
-    t.after(() => gate.resolve());
-    const fault: Fault = { [when]: () => gate.promise };
-    const server = await startServer(t, {
-      entries: { proposals: ALL_KINDS },
-      publicStore: (real) => faulty(real, (operation) => (operation === slow ? fault : undefined)),
-    });
-    const stubborn = KINDS.map((make) => bytesOf(make('comes back')));
-    const gone = KINDS.map((make) => bytesOf(make('does not come back')));
-    const answering = stubborn.map((request) => comeBack(server, request));
-    for (const request of gone) assert.equal(await tryOnce(server, request, PATIENCE_MS / 5), undefined);
-    const sent = 3 * stubborn.length + gone.length;
-    await eventually(() => server.queue.waiting().entries === sent, 'all tries have arrived');
-    gate.resolve();
+test('what a client gave up on is logged once, whether it comes back or not', { concurrency: true }, async (all) => {
+  const delayed = DELAYS.map(([what, slow, when]) =>
+    all.test(what, async (t) => {
+      const gate = Promise.withResolvers<void>();
+      t.after(() => gate.resolve());
+      const fault: Fault = { [when]: () => gate.promise };
+      const server = await startServer(t, {
+        entries: { proposals: ALL_KINDS },
+        publicStore: (real) => faulty(real, (operation) => (operation === slow ? fault : undefined)),
+      });
+      const stubborn = KINDS.map((make) => bytesOf(make('comes back')));
+      const gone = KINDS.map((make) => bytesOf(make('does not come back')));
+      const answering = stubborn.map((request) => comeBack(server, request));
+      for (const request of gone) assert.equal(await tryOnce(server, request, PATIENCE_MS / 5), undefined);
+      const sent = 3 * stubborn.length + gone.length;
+      await eventually(() => server.queue.waiting().entries === sent, 'all tries have arrived');
+      gate.resolve();
 
-    const answers = await Promise.all(answering);
-    await eventually(() => server.queue.waiting().entries === 0, 'all is published');
-    const logged = await loggedOnce(server);
-    assert.deepEqual(logged.toSorted(), (await Promise.all([...stubborn, ...gone].map(bodyOf))).sort());
-    for (const [i, request] of stubborn.entries()) {
-      const answer = answers[i];
-      assert.ok(answer);
-      const { index, body } = await verified(answer);
-      assert.equal(logged[index], Buffer.from(body).toString());
-      assert.equal(logged[index], await bodyOf(request));
-    }
-    for (const request of [...stubborn, ...gone]) {
-      const { index } = await verified(await post(server, request));
-      assert.equal(logged[index], await bodyOf(request), 'whoever asks later is told the same');
-    }
-    assert.deepEqual(await loggedOnce(server), logged);
-    assert.deepEqual(server.told, []);
-  });
-}
+      const answers = await Promise.all(answering);
+      await eventually(() => server.queue.waiting().entries === 0, 'all is published');
+      const logged = await loggedOnce(server);
+      assert.deepEqual(logged.toSorted(), (await Promise.all([...stubborn, ...gone].map(bodyOf))).sort());
+      for (const [i, request] of stubborn.entries()) {
+        const answer = answers[i];
+        assert.ok(answer);
+        const { index, body } = await verified(answer);
+        assert.equal(logged[index], Buffer.from(body).toString());
+        assert.equal(logged[index], await bodyOf(request));
+      }
+      for (const request of [...stubborn, ...gone]) {
+        const { index } = await verified(await post(server, request));
+        assert.equal(logged[index], await bodyOf(request), 'whoever asks later is told the same');
+      }
+      assert.deepEqual(await loggedOnce(server), logged);
+      assert.deepEqual(server.told, []);
+    }),
+  );
+  await Promise.all(delayed);
+});
 
 test('a hundred clients that hang up at any moment: each entry once, and everybody who stays is told where', async (t) => {
   const seed = Number(process.env['STELE_SEED'] ?? Date.now() % 1_000_000);
