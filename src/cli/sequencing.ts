@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
 import { equalBytes } from '../merkle/index.ts';
 import { type SignedCheckpoint, type Successor, signSuccessor } from '../note/index.ts';
-import { joinQueues, type SubmissionQueue } from '../queue/index.ts';
+import { joinQueues, type SubmissionQueue, type Waiting, WatchedQueue } from '../queue/index.ts';
 import { Sequencer, type SequencerEvents } from '../sequencer/index.ts';
 import { metaFor } from '../store/index.ts';
 import type { LogConfig } from './config.ts';
@@ -26,6 +26,8 @@ export interface SequencingOptions extends WriterOptions, Pick<SequencerEvents, 
 
 export interface Sequencing extends AsyncDisposable {
   readonly sequencer: Sequencer;
+  /** What it took from its queues and has not published. */
+  waiting(): Waiting;
   /** Passes on what was learned, so that the next start need not learn it again. To be called after a run. */
   remember(): Promise<void>;
   /** Publishes the note that names the log that follows, once it is frozen. Throws `conflict` where it names another. */
@@ -39,13 +41,14 @@ export async function openSequencing(config: LogConfig, options: SequencingOptio
   const log = opened.adopt(await openForWriting(config, options), (stores) => stores.close());
   const outside = await openQueue(config);
   const queue = opened.adopt(ownQueue === undefined ? outside : joinQueues([ownQueue, outside]), (all) => all.close());
+  const watched = new WatchedQueue(queue, systemClock);
   const older = opened.adopt(await openDedupCache(config, log.publicStore), (cache) => cache?.close());
   // Beside a service, which is there to learn from what it finds; before a one-shot.
   const checking = older && noteDamage(checkDaily(config, older), output);
   if (Number.isFinite(attempts)) await checking;
   const sequencer = await Sequencer.open({
     ...log,
-    queue,
+    queue: watched,
     ...(older && { older }),
     clock: systemClock,
     settings: sequencerSettings(config, attempts),
@@ -59,6 +62,7 @@ export async function openSequencing(config: LogConfig, options: SequencingOptio
   const kept = opened.move();
   return {
     sequencer,
+    waiting: () => watched.waiting(),
     remember: () =>
       sequencer.remember().catch((error: Error) => output.note(`the dedup cache falls behind: ${error.message}`)),
     async nameSuccessor(successor, { origin, size, root }) {

@@ -26,7 +26,7 @@ const PER_MINUTE = 600;
 const MAX_BODY_BYTES = 4 * 2 ** 20;
 /** As upstream; clients wait as long. */
 const TIMEOUT_MS = 20_000;
-const STALE_MS = 10_000;
+export const STALE_MS = 10_000;
 
 /** Whoever logs what a server accepts. */
 export interface Backend extends AsyncDisposable {

@@ -45,3 +45,4 @@ export type {
   Submitter,
   Waiting,
 } from './types.ts';
+export { WatchedQueue } from './watched.ts';

@@ -16,5 +16,6 @@ export { openApiDocument } from './openapi.ts';
 export { Prover } from './prover.ts';
 export { API_PATHS, routeOf } from './routes.ts';
 export { type AnsweredRequest, type LogServer, type ServeLogOptions, serveLog } from './serve-log.ts';
+export { type ServeStatusOptions, type StatusServer, serveStatus } from './status.ts';
 export { parseTokens, type Tokens } from './tokens.ts';
 export type { Writing } from './writing.ts';

@@ -1,5 +1,6 @@
 /** Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:0`. */
 
+import type { FastifyInstance } from 'fastify';
 import { SteleError } from '../errors.ts';
 
 export interface ListenAddress {
@@ -26,6 +27,20 @@ export function parseListenAddress(text: string): ListenAddress {
 /** Whether only this machine can connect. Other names than `localhost` may resolve to anything. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** Listens; resolves to the URL, with the port that was really taken. Throws `config` where it cannot, and closes. */
+export async function listenOn(
+  app: FastifyInstance,
+  address: ListenAddress,
+  close: () => Promise<void>,
+): Promise<string> {
+  try {
+    return `${await app.listen({ host: address.host, port: address.port })}/`;
+  } catch (cause) {
+    await close();
+    throw new SteleError('config', `cannot listen on ${formatListenAddress(address)}: ${String(cause)}`, { cause });
+  }
 }
 
 export function formatListenAddress({ host, port }: ListenAddress): string {

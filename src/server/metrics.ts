@@ -69,7 +69,7 @@ export class Metrics {
     this.#retries = counter('retries_total', 'Storage and queue operations that failed and were tried again.', 'doing');
     const { waiting, published, checksMs } = sources;
     if (waiting !== undefined) {
-      gauge('waiting_entries', 'Entries submitted here that are not published.', () => waiting().entries);
+      gauge('waiting_entries', 'Entries that this process took and that are not published.', () => waiting().entries);
       gauge('waiting_bytes', 'Their bytes.', () => waiting().bytes);
       gauge('oldest_waiting_seconds', 'How long the oldest of them has waited.', () => waiting().oldestMs / 1_000);
     }

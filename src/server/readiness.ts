@@ -1,4 +1,4 @@
-/** Whether this server can do what it is there for, and if not, why. */
+/** Whether this process can do what it is there for, and if not, why. */
 
 import { isSteleError } from '../errors.ts';
 import type { ReadableStore } from '../store/index.ts';
@@ -7,7 +7,7 @@ import type { Writing } from './writing.ts';
 export interface ReadinessOptions {
   readonly store: ReadableStore;
   /** Absent where nothing is written. */
-  readonly writing: Writing | undefined;
+  readonly writing: Pick<Writing, 'waiting' | 'trouble'> | undefined;
   /** Publication is stale when something has waited for it longer than this, in ms. */
   readonly staleMs: number;
 }

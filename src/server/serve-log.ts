@@ -5,13 +5,14 @@ import type { ReadableStore } from '../store/index.ts';
 import { closer } from './closing.ts';
 import { addEntriesRoute, clientFailure, type EntriesService } from './entries-route.ts';
 import { busy, failure, RPC } from './failures.ts';
-import { formatListenAddress, isLoopback, type ListenAddress } from './listen-address.ts';
+import { formatListenAddress, isLoopback, type ListenAddress, listenOn } from './listen-address.ts';
 import { Metrics } from './metrics.ts';
 import { answerObject } from './objects.ts';
 import { openApiDocument } from './openapi.ts';
-import { unreadiness } from './readiness.ts';
-import { refuse, refuseUnread, refuseUnreadable, sendJson } from './replies.ts';
+import { refuseUnread, refuseUnreadable, sendJson } from './replies.ts';
 import { API_PATHS, type ApiPath, type Route, routeOf } from './routes.ts';
+import { addStatusRoutes } from './status.ts';
+import { TIMEOUTS } from './timeouts.ts';
 
 export interface ServeLogOptions {
   /** The public store. */
@@ -47,10 +48,6 @@ export interface LogServer {
   close(): Promise<void>;
 }
 
-/** Most time for the headers and body of one request, and for an idle connection, in ms. */
-const REQUEST_TIMEOUT_MS = 15_000;
-const TIMEOUT_CHECK_MS = 1_000;
-const IDLE_TIMEOUT_MS = 30_000;
 /** As nginx logs it: the client left before it was answered in full. */
 const CLIENT_LEFT = 499;
 
@@ -74,15 +71,8 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
     ...(entries && { checksMs: entries.checksMs }),
   });
   const app = fastify({
+    ...TIMEOUTS,
     logger: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node takes the longer of both for a whole request, and looks twice a minute unless told to.
-    http: {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    },
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
     exposeHeadRoutes: true,
     // What comes while we close is answered like all else: on a connection that is open, before it is let go.
     return503OnClosing: false,
@@ -143,19 +133,7 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
     return failed === undefined ? answerError(error, request, reply) : refuseUnread(request, reply, failed);
   });
 
-  app.get('/healthz', async (_request, reply) => sendJson(reply, 200, { status: 'SERVING' }));
-  app.get('/readyz', async (request, reply) => {
-    const reason = await unreadiness({ store, writing, staleMs: entries?.staleMs ?? Number.POSITIVE_INFINITY });
-    return reason === undefined
-      ? sendJson(reply, 200, { status: 'READY' })
-      : refuse(request, reply, busy(reason, 1_000));
-  });
-  app.get('/metrics', async (_request, reply) =>
-    reply
-      .headers({ 'cache-control': 'no-store' })
-      .type(metrics.contentType)
-      .send(await metrics.text()),
-  );
+  addStatusRoutes(app, metrics, { store, writing, staleMs: entries?.staleMs ?? Number.POSITIVE_INFINITY });
   app.get('/openapi.json', async (_request, reply) => sendJson(reply, 200, openApiDocument(entries !== undefined)));
   if (entries !== undefined) {
     await addEntriesRoute(app, entries, {
@@ -164,12 +142,5 @@ export async function serveLog(options: ServeLogOptions): Promise<LogServer> {
     });
   }
 
-  let bound: string;
-  try {
-    bound = await app.listen({ host: listen.host, port: listen.port });
-  } catch (cause) {
-    await close();
-    throw new SteleError('config', `cannot listen on ${where}: ${String(cause)}`, { cause });
-  }
-  return { url: `${bound}/`, metrics, close };
+  return { url: await listenOn(app, listen, close), metrics, close };
 }
