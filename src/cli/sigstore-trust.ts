@@ -1,6 +1,7 @@
 /** What sigstore's clients are told of a log: the keys to trust (TrustedRoot), and where to write (SigningConfig). */
 
 import { z } from 'zod';
+import { keyDetailsOf, parsePublicKey } from '../entry/index.ts';
 import { SteleError } from '../errors.ts';
 import { logIdOf, subjectPublicKeyInfo, type Verifier } from '../note/index.ts';
 import { readJsonFile } from './files.ts';
@@ -39,7 +40,7 @@ export async function trustedRootJson(
   const tlogs = logs.map((log) => ({
     baseUrl: `https://${log.name}`,
     hashAlgorithm: 'SHA2_256',
-    publicKey: { rawBytes: base64(subjectPublicKeyInfo(log)), keyDetails: keyDetailsOf(log), validFor: { start } },
+    publicKey: { rawBytes: base64(subjectPublicKeyInfo(log)), keyDetails: labelOf(log), validFor: { start } },
     logId: { keyId: base64(logIdOf(log)) },
   }));
   return { ...root, tlogs: [...root.tlogs, ...tlogs] };
@@ -82,10 +83,11 @@ export function checkMoment(flag: string, text: string): string {
   throw new SteleError('config', `${flag}: expected a moment in UTC, such as 2026-01-31T00:00:00Z, got "${text}"`);
 }
 
-function keyDetailsOf({ type, name }: Verifier): string {
-  if (type === 1) return 'PKIX_ED25519';
-  if (type === 2) return 'PKIX_ECDSA_P256_SHA_256';
-  throw new SteleError('config', `the key of ${name} is of type ${type}, which sigstore's clients do not have`);
+/** The label of a key that signs notes. Of ECDSA it says the curve; notes are always hashed with SHA-256, as clients know. */
+function labelOf(log: Verifier): string {
+  if (log.type === 1) return 'PKIX_ED25519';
+  if (log.type === 2) return keyDetailsOf(parsePublicKey(subjectPublicKeyInfo(log), `the key of ${log.name}`));
+  throw new SteleError('config', `the key of ${log.name} is of type ${log.type}, which sigstore's clients do not have`);
 }
 
 function base64(bytes: Uint8Array): string {
