@@ -30,7 +30,7 @@ async function scrape(url: string): Promise<Map<string, number>> {
   return new Map([...samples].map(({ groups }) => [groups?.['sample'] ?? '', Number(groups?.['value'])]));
 }
 
-test('a sequencer tells what it committed and published, and is ready until it stops (OBS-1, OBS-2)', async (t) => {
+test('a sequencer tells what it committed and published, which is what alerts ask for, and is ready until it stops (OBS-1, OBS-2)', async (t) => {
   const dir = await newLog('told');
   const service = sequence(t, dir, '--publish.interval', '0', '--metrics', '0');
   const url = new URL(await service.said(/metrics on (http:\/\/127\.0\.0\.1:\d+\/)metrics/));
@@ -50,6 +50,7 @@ test('a sequencer tells what it committed and published, and is ready until it s
   }
   const published = samples.get('stele_last_publication_timestamp_seconds') ?? 0;
   assert.ok(Math.abs(published - Date.now() / 1_000) < 60, String(published));
+  assertAlertsAskFor(new Set([...samples.keys()].map((sample) => sample.replace(/\{.*/, ''))));
   for (const [path, status, body] of [
     ['healthz', 200, '{"status":"SERVING"}'],
     ['readyz', 200, '{"status":"READY"}'],
@@ -71,13 +72,8 @@ test('a sequencer tells what it committed and published, and is ready until it s
   await assert.rejects(fetch(new URL('healthz', url)));
 });
 
-test('the alerts about publication ask only for what a sequencer tells', async (t) => {
-  const dir = await newLog('asked');
-  const service = sequence(t, dir, '--metrics', '127.0.0.1:0');
-  const url = await service.said(/metrics on (http:\S+)/);
-  const names = new Set([...(await scrape(url)).keys()].map((sample) => sample.replace(/\{.*/, '')));
-  service.child.kill('SIGTERM');
-  await service.ended;
+/** Fails unless the alerts about publication ask only for metrics of these names. */
+function assertAlertsAskFor(names: ReadonlySet<string>): void {
   const text = readFileSync(join(import.meta.dirname, '../../examples/prometheus/alerts.yml'), 'utf8');
   const { groups } = parse(text) as { groups: { name: string; rules: { alert: string; expr: string }[] }[] };
   const rules = groups.find(({ name }) => name === 'stele-publication')?.rules ?? [];
@@ -88,26 +84,28 @@ test('the alerts about publication ask only for what a sequencer tells', async (
     const asked = expr.match(/\bstele_\w+/g) ?? [];
     assert.deepEqual([asked.length > 0, asked.filter((metric) => !known(metric))], [true, []], alert);
   }
-});
+}
 
 test('an address for metrics that is none, is taken, or has nobody to ask is refused before anything is written', {
   timeout: 60_000,
 }, async (t) => {
   const dir = await newLog('refused');
-  const first = sequence(t, dir, '--metrics', '0');
+  const first = sequence(t, dir, '--metrics', '127.0.0.1:0');
   const taken = await first.said(/metrics on http:\/\/(127\.0\.0\.1:\d+)\//);
   const other = await newLog('other');
   await steleHere(['add', '-C', other, '--lines', '-'], { input: 'a\n' });
-  for (const [flags, message] of [
+  const refused: readonly (readonly [flags: readonly string[], message: RegExp])[] = [
     [['--metrics', 'here'], /listen address "here": expected HOST:PORT/],
     [['--metrics', '127.0.0.1:65536'], /listen address/],
     [['--metrics', taken], /cannot listen on 127\.0\.0\.1:\d+/],
     [['--metrics', '0', '--once'], /--once ends before anybody asks for --metrics/],
-  ] as const) {
+  ];
+  const ended = refused.map(async ([flags, message]) => {
     const { status, stderr } = await sequence(t, other, ...flags).ended;
     assert.equal(status, 2, stderr);
     assert.match(stderr, message);
-  }
+  });
+  await Promise.all(ended);
   assert.equal(JSON.parse((await steleHere(['checkpoint', other, '--json'])).stdout).size, 0);
   first.child.kill('SIGTERM');
   assert.equal((await first.ended).status, 0);
