@@ -8,7 +8,7 @@ import { serveNewLog } from '../sigstore/served-log.ts';
 
 /** What a client of an idle log may wait for its entry, in ms. */
 const MOST_MS = 500;
-const SUBMISSIONS = 40;
+const SUBMISSIONS = 30;
 /** Pauses of this to ten times as much, so that they meet the cadence of publications at any point, in ms. */
 const PAUSE_MS = 7;
 

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { parseLogEntry, verifyLogEntry, verifySignature } from '../../src/entry/index.ts';
 import { parseVerifierKey } from '../../src/note/index.ts';
-import { start, stele } from '../cli/run-stele.ts';
+import { start, steleHere } from '../cli/run-stele.ts';
 import { ALL_KINDS, accept, dsseRequest, hashedRekord, type Sendable, SIGNERS, utf8 } from '../entry/proposals.ts';
 import { audit, type Fault, faulty, type Operation } from '../sequencer/harness.ts';
 import { newLog } from '../sigstore/served-log.ts';
@@ -186,7 +186,7 @@ test('what clients gave up on before the server was killed is logged once by the
   assert.deepEqual([indices[1], indices[4]].sort(), [1, 2]);
   restarted.child.kill('SIGTERM');
   assert.equal((await restarted.ended).status, 0);
-  const { status, stdout } = await stele(['fsck', log.dir]);
+  const { status, stdout } = await steleHere(['fsck', log.dir]);
   assert.equal(status, 0, stdout);
   assert.match(stdout, / 4 entries/);
 });
