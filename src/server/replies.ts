@@ -1,4 +1,4 @@
-/** How the server says things: JSON below `/api/`, a line of text to readers of files. What fails, no cache keeps. */
+/** How the server says things: JSON below `/api/v2/`, a line of text to readers of files. What fails, no cache keeps. */
 
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
