@@ -6,6 +6,7 @@
  */
 
 import { SteleError } from '../errors.ts';
+import { atobBytes } from '../note/index.ts';
 import { MAX_ENTRY_SIZE } from '../tiles/index.ts';
 import { type Json, shown } from './json.ts';
 
@@ -82,11 +83,8 @@ export function readBytes(field: Field | undefined): Uint8Array {
   // Mixed alphabets and misplaced padding; atob lets white space pass.
   const mixed = standard !== text && /[+/]/.test(text);
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const binary = mixed || /\s/.test(text) || (padding > 0 && text.length % 4 !== 0) ? undefined : decode(standard);
-  if (binary === undefined) return refuse(field, `${shown(text)} is not base64`);
-  const bytes = new Uint8Array(binary.length);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
-  return bytes;
+  const bytes = mixed || /\s/.test(text) || (padding > 0 && text.length % 4 !== 0) ? undefined : atobBytes(standard);
+  return bytes ?? refuse(field, `${shown(text)} is not base64`);
 }
 
 /** As `readBytes`, for what goes into the entry: no bytes are an error, and so are more than any entry can hold. */
@@ -98,14 +96,6 @@ export function readSomeBytes(parent: Field, fields: Fields<string>, name: strin
     throw new SteleError('limit', `${field.path}: has ${bytes.length} bytes, ${most}`);
   }
   return bytes.length > 0 ? bytes : refuse(field, 'is empty');
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return atob(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Throws `malformed`: the field, then what is wrong with it. */

@@ -50,19 +50,22 @@ export function fromLaxBase64(text: string, what: string): Uint8Array {
   // atob refuses misplaced padding, but lets white space and absent padding pass. One expression for the whole grammar
   // would overflow the stack on a long text.
   const shaped = text.length % 4 === 0 && !/[^A-Za-z0-9+/=]/.test(text);
-  const binary = shaped ? decodeBase64(text) : undefined;
-  if (binary === undefined) throw new SteleError('malformed', `${what}: not padded base64`);
-  const bytes = new Uint8Array(binary.length);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
+  const bytes = shaped ? atobBytes(text) : undefined;
+  if (bytes === undefined) throw new SteleError('malformed', `${what}: not padded base64`);
   return bytes;
 }
 
-function decodeBase64(text: string): string | undefined {
+/** What `atob` makes of the text, or undefined where it refuses. White space and absent padding pass. */
+export function atobBytes(text: string): Uint8Array | undefined {
+  let binary: string;
   try {
-    return atob(text);
+    binary = atob(text);
   } catch {
     return undefined;
   }
+  const bytes = new Uint8Array(binary.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
+  return bytes;
 }
 
 /** A size or index: digits without sign or leading zeros. Throws `malformed`, and `limit` above 2^53−1 (ENC-5). */

@@ -12,7 +12,7 @@ export {
   parseCheckpoint,
   type SignedCheckpoint,
 } from './checkpoint.ts';
-export { fromBase64, parseDecimal, toBase64 } from './encoding.ts';
+export { atobBytes, fromBase64, parseDecimal, toBase64 } from './encoding.ts';
 export { generateKey, hexId, parseSignerKey, parseVerifierKey, type Signer, type Verifier } from './keys.ts';
 export { logIdOf, subjectPublicKeyInfo } from './log-id.ts';
 export { isKeyName, validateOrigin } from './name.ts';
