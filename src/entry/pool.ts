@@ -30,7 +30,7 @@ export interface VerifierPool {
 
 /** Checks that go to a thread in one message: fewer round trips under load, and 4 ms with P-256. */
 const BATCH = 16;
-/** When to come back: by then a full pool has done its work, with as many threads as it was made for. */
+/** When to come back: by then a full pool of two threads has done its work. */
 const RETRY_AFTER_MS = 1_000;
 
 interface Task {
