@@ -63,16 +63,21 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-test('of three servers the leader is lost: what was acknowledged is delivered, and answered; without two nothing is taken', async (t) => {
-  const programs = realPrograms(t, 'nats-server');
-  if (programs === undefined) return;
-  const servers = await startCluster(t, programs['nats-server']);
+async function openOnCluster(t: TestContext, program: string) {
+  const servers = await startCluster(t, program);
   const hosts = [...servers.values()].map(({ natsUrl }) => new URL(natsUrl).host).join(',');
   const place = parseNatsUrl(`nats://${hosts}/log?replicas=3&max-bytes=67108864`);
   const queue: SubmissionQueue = await patiently(() => openNatsQueue(place, { clock: systemClock }));
   t.after(() => queue.close());
   const submitter = await openNatsSubmitter(place, systemClock);
   t.after(() => submitter.close());
+  return { servers, place, queue, submitter };
+}
+
+test('of three servers the leader is lost: what was acknowledged is delivered, and answered; without two nothing is taken', async (t) => {
+  const programs = realPrograms(t, 'nats-server');
+  if (programs === undefined) return;
+  const { servers, place, queue, submitter } = await openOnCluster(t, programs['nats-server']);
   const connection = await connect({ servers: [...place.servers], maxReconnectAttempts: -1 });
   t.after(() => connection.close());
   const jsm = await jetstreamManager(connection);
@@ -123,13 +128,7 @@ test('of three servers the leader is lost: what was acknowledged is delivered, a
 test('who waits for a receipt has it as soon as it is written, though three servers take their time to store it', async (t) => {
   const programs = realPrograms(t, 'nats-server');
   if (programs === undefined) return;
-  const servers = await startCluster(t, programs['nats-server']);
-  const hosts = [...servers.values()].map(({ natsUrl }) => new URL(natsUrl).host).join(',');
-  const place = parseNatsUrl(`nats://${hosts}/log?replicas=3&max-bytes=67108864`);
-  const queue: SubmissionQueue = await patiently(() => openNatsQueue(place, { clock: systemClock }));
-  t.after(() => queue.close());
-  const submitter = await openNatsSubmitter(place, systemClock);
-  t.after(() => submitter.close());
+  const { queue, submitter } = await openOnCluster(t, programs['nats-server']);
   const waitedMs: number[] = [];
   for (let i = 0; i < 40; i++) {
     const [name = ''] = await patiently(() => submitter.submit([text(`${i}`)]));
