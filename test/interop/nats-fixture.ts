@@ -34,6 +34,9 @@ export interface StoredItem {
 
 let queues = 0;
 
+const ok = (): boolean => true;
+const failed = (): boolean => false;
+
 /** What is opened of it is closed when the test ends. A stream holds `maxBytes`. */
 export async function natsQueue(t: TestContext, natsUrl: string, maxBytes = 32 * 2 ** 20): Promise<NatsUnderTest> {
   queues += 1;
@@ -67,6 +70,8 @@ export async function natsQueue(t: TestContext, natsUrl: string, maxBytes = 32 *
       return submitter;
     },
     async messages() {
+      // What is asked before a lost connection is there again is dropped, and nothing answers it.
+      while (!(await connection.flush().then(ok, failed)));
       const { state } = await jsm.streams.info(place.stream);
       const found: StoredItem[] = [];
       for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
