@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { openRangeThreads } from '../../src/cli/fsck-threads.ts';
 import { readRetry } from '../../src/cli/reading.ts';
-import { fsck } from '../../src/client/index.ts';
+import { type BundleRange, type CheckedRange, fsck } from '../../src/client/index.ts';
+import { isSteleError } from '../../src/errors.ts';
 import { parseVerifierKey } from '../../src/note/index.ts';
 import { openReadableStore } from '../../src/store/index.ts';
 import { stele, steleHere, temporaryFolder, VECTORS, vectorTree } from './run-stele.ts';
@@ -182,15 +183,34 @@ test('fsck calls no log corrupt for an object that it cannot read: 3, try again'
   }
 });
 
-test('two threads find what one finds', async () => {
+test('each of two threads finds what one finds', async () => {
   const url = pathToFileURL(at('bad')).href;
   const verifier = parseVerifierKey(vkey);
   const retry = readRetry(url);
   const threads = openRangeThreads(2, { storeUrl: url, retry });
   try {
     const store = openReadableStore(url);
-    const inThreads = await fsck(store, verifier, { retry, checkRange: threads.checkRange, rangesInFlight: 4 });
+    const checkRange = async (range: BundleRange): Promise<CheckedRange> => {
+      // The second goes to the other thread, for this one has something to do.
+      const [here, there] = await Promise.all([threads.checkRange(range), threads.checkRange(range)]);
+      assert.deepEqual(there, here);
+      return there;
+    };
+    const inThreads = await fsck(store, verifier, { retry, checkRange });
     assert.deepEqual(inThreads, await fsck(store, verifier, { retry }));
+    assert.ok(inThreads.problemCount > 0);
+  } finally {
+    await threads.close();
+  }
+});
+
+test('each of two threads says that the store is down', async () => {
+  const retry = { ...readRetry('http://127.0.0.1:9/'), attempts: 1 };
+  const threads = openRangeThreads(2, { storeUrl: 'http://127.0.0.1:9/', retry });
+  try {
+    const range = { firstBundle: 0, endBundle: 256, proven: false };
+    const found = await Promise.allSettled([threads.checkRange(range), threads.checkRange(range)]);
+    for (const one of found) assert.ok(one.status === 'rejected' && isSteleError(one.reason, 'unreachable'));
   } finally {
     await threads.close();
   }
