@@ -1,6 +1,6 @@
 /**
  * Several threads that check ranges of a log, each with a store and a memory of its own (DESIGN §8). This thread is one of
- * them, and begins while the others still start, which takes a tenth of a second.
+ * them, and begins while the others still start.
  */
 
 import { setImmediate } from 'node:timers/promises';
@@ -82,10 +82,14 @@ function thisThread({ storeUrl, retry }: WorkerSetup): Runner {
 function startThread(setup: WorkerSetup): Runner {
   const waiting = new Map<number, Waiting>();
   const worker = new Worker(WORKER, { workerData: { ...setup, kernel: kernelModule() } satisfies WorkerData });
-  worker.on('error', (error) => {
-    for (const { reject } of waiting.values()) reject(error);
+  let ended: Error | undefined;
+  const end = (error: Error): void => {
+    ended ??= error;
+    for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
-  });
+  };
+  worker.on('error', end);
+  worker.on('exit', () => end(new Error('a thread of fsck has ended')));
   worker.on('message', (answer: RangeAnswer) => {
     const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
@@ -95,6 +99,7 @@ function startThread(setup: WorkerSetup): Runner {
   let asked = 0;
   const check = (range: BundleRange): Promise<CheckedRange> =>
     new Promise((resolve, reject) => {
+      if (ended !== undefined) return reject(ended); // it would wait for ever
       const id = asked;
       asked += 1;
       waiting.set(id, { resolve, reject });

@@ -216,6 +216,22 @@ test('each of two threads says that the store is down', async () => {
   }
 });
 
+test('a thread of fsck that has ended lets nobody wait', { timeout: 30_000 }, async () => {
+  const url = pathToFileURL(at('bad')).href;
+  const threads = openRangeThreads(2, { storeUrl: url, retry: readRetry(url) });
+  try {
+    // No range: an error that is none of ours, which ends the other thread.
+    const none = { firstBundle: 1, endBundle: 0, proven: false };
+    const [here, there] = await Promise.allSettled([threads.checkRange(none), threads.checkRange(none)]);
+    assert.ok(here.status === 'rejected' && there.status === 'rejected');
+    const one = { firstBundle: 0, endBundle: 1, proven: false };
+    const [again, ended] = await Promise.allSettled([threads.checkRange(one), threads.checkRange(one)]);
+    assert.deepEqual([again.status, ended.status], ['fulfilled', 'rejected']);
+  } finally {
+    await threads.close();
+  }
+});
+
 test('a log that is not there is the answer no, and one that cannot be reached is to be tried again', async () => {
   mkdirSync(at('empty'));
   const server = createServer((_request, response) => response.writeHead(503).end());
