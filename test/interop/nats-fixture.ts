@@ -34,9 +34,6 @@ export interface StoredItem {
 
 let queues = 0;
 
-const ok = (): boolean => true;
-const failed = (): boolean => false;
-
 /** What is opened of it is closed when the test ends. A stream holds `maxBytes`. */
 export async function natsQueue(t: TestContext, natsUrl: string, maxBytes = 32 * 2 ** 20): Promise<NatsUnderTest> {
   queues += 1;
@@ -46,6 +43,12 @@ export async function natsQueue(t: TestContext, natsUrl: string, maxBytes = 32 *
   t.after(() => connection.close());
   const jsm = await jetstreamManager(connection);
   const js = jetstream(connection);
+  // What is asked before a lost connection is there again is dropped, and nothing answers it.
+  const connected = (): Promise<void> =>
+    connection.flush().catch((error) => {
+      if (connection.isClosed()) throw error;
+      return connected();
+    });
   t.after(async () => {
     for (const name of [place.stream, `${place.stream}-done`, `${place.stream}-bad`]) {
       await jsm.streams.delete(name).catch(() => {});
@@ -70,8 +73,7 @@ export async function natsQueue(t: TestContext, natsUrl: string, maxBytes = 32 *
       return submitter;
     },
     async messages() {
-      // What is asked before a lost connection is there again is dropped, and nothing answers it.
-      while (!(await connection.flush().then(ok, failed)));
+      await connected();
       const { state } = await jsm.streams.info(place.stream);
       const found: StoredItem[] = [];
       for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {

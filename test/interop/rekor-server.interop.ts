@@ -46,6 +46,7 @@ test('proposals become on Rekor’s server what the vectors say, or are refused 
     if (answer.status === 201) {
       const body = bodyOf(answer);
       if (entry !== undefined) assert.equal(body, bodyIn(entry), id);
+      assert.ok(!logged.has(body), `${id}: logged twice`);
       logged.set(body, (JSON.parse(answer.body.toString()) as { logIndex: string }).logIndex);
     } else if (answer.status === 409 && entry !== undefined) {
       again.push({ id, entry, index: answer.headers['x-log-index'] });
@@ -53,9 +54,10 @@ test('proposals become on Rekor’s server what the vectors say, or are refused 
   };
   await Promise.all(cases.map(judge));
   for (const { id, entry, index } of again) {
+    assert.match(String(index), /^\d+$/, id);
     assert.equal(index, logged.get(bodyIn(entry)), `${id}: one entry, however it is sent`);
   }
-  assert.ok(cases.length > 100 && logged.size > 8, `${cases.length} cases, ${logged.size} entries`);
+  assert.ok(cases.length > 100 && logged.size > 8 && again.length > 8, `${cases.length} cases, ${logged.size} entries`);
 });
 
 test('Rekor’s server answers with the errors that rest.md says it does', async (t) => {
