@@ -9,8 +9,7 @@ import type { Options } from 'yargs';
 import { fsck } from '../src/client/index.ts';
 import { createLog, type Log, type SequencerEvents, type SequencerSettings } from '../src/index.ts';
 import { generateKey, parseVerifierKey } from '../src/note/index.ts';
-import { type ObjectStore, openStore } from '../src/store/index.ts';
-import { countingStore, type Written } from './counting-store.ts';
+import { openReadableStore, openStore } from '../src/store/index.ts';
 
 /** How statfs(2) names a file system in memory. */
 const TMPFS_MAGIC = 0x0102_1994;
@@ -31,6 +30,12 @@ export const PLACE_OPTIONS = {
   store: { type: 'string', describe: 'URL of a store to write below, instead of a folder' },
   keep: { type: 'boolean', default: false, describe: 'Leave the log behind' },
 } satisfies Record<string, Options>;
+
+/** What the log has written. */
+interface Written {
+  objects: number;
+  bytes: number;
+}
 
 export interface BenchLog {
   readonly log: Log;
@@ -62,17 +67,23 @@ export async function withBenchLog<T>(
 ): Promise<{ value: T; checked: CheckedLog }> {
   const base = await freshPlace(place);
   const urls = { publicStore: `${base}/public`, privateStore: `${base}/private` };
-  const publicStore = await openStore(urls.publicStore);
-  const privateStore = await openStore(urls.privateStore);
   try {
     const { skey, vkey } = generateKey('bench.example/log', randomBytes(32));
     const written = { objects: 0, bytes: 0 };
     const log = await createLog({
-      publicStore: countingStore(publicStore, written),
-      privateStore: countingStore(privateStore, written),
+      ...urls,
       key: skey,
       settings: options.settings,
-      ...options.events,
+      onCommitted(event) {
+        written.objects += 1;
+        written.bytes += event.bytes;
+        options.events?.onCommitted?.(event);
+      },
+      onPublished(event) {
+        written.objects += event.objects + 1;
+        written.bytes += event.bytes + event.checkpoint.bytes.length;
+        options.events?.onPublished?.(event);
+      },
     });
     let value: T;
     try {
@@ -80,21 +91,19 @@ export async function withBenchLog<T>(
     } finally {
       await log.close();
     }
-    return { value, checked: await check(publicStore, vkey, options.entries) };
+    return { value, checked: await check(urls.publicStore, vkey, options.entries) };
   } finally {
     if (place.keep) {
       process.stderr.write(`kept: ${base}\n`);
     } else {
-      await remove(base, [publicStore, privateStore]);
+      await remove(base, Object.values(urls));
     }
-    await publicStore.close();
-    await privateStore.close();
   }
 }
 
-async function check(store: ObjectStore, vkey: string, entries: number): Promise<CheckedLog> {
+async function check(url: string, vkey: string, entries: number): Promise<CheckedLog> {
   const start = performance.now();
-  const report = await fsck(store, parseVerifierKey(vkey));
+  const report = await fsck(openReadableStore(url), parseVerifierKey(vkey));
   const seconds = (performance.now() - start) / 1000;
   if (report.problemCount > 0) {
     const [first] = report.problems;
@@ -121,14 +130,16 @@ async function freshPlace({ dir, store }: PlaceOptions): Promise<string> {
   return base;
 }
 
-async function remove(base: string, stores: readonly ObjectStore[]): Promise<void> {
+async function remove(base: string, urls: readonly string[]): Promise<void> {
   if (base.startsWith('file:')) {
     await rm(fileURLToPath(base), { recursive: true, force: true });
     return;
   }
-  for (const store of stores) {
+  for (const url of urls) {
+    const store = await openStore(url);
     for await (const { key } of store.list('')) {
       await store.delete(key);
     }
+    await store.close();
   }
 }

@@ -12,7 +12,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 const FLOORS: readonly (readonly string[])[] = [
   ['cli'],
   ['explorer', 'server'],
-  ['monitor', 'witness', 'index'],
+  ['monitor', 'witness', 'index', 'log'],
   ['client', 'sequencer'],
   ['queue', 'entry', 'store'],
   ['note'],

@@ -4,7 +4,7 @@
  * or output, and the same in Node and a browser. Sizes and indices are exact up to 2^53−1.
  */
 
-export { sha256 } from '#sha256';
+export { sha256, sha256Pieces } from '#sha256';
 export { hashLeaves, hashLevel } from './batch.ts';
 export { Frontier, rootOf } from './frontier.ts';
 export { EMPTY_ROOT, equalBytes, HASH_SIZE, type Hash, hashLeaf, hashNode } from './hash.ts';

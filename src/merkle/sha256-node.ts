@@ -1,6 +1,6 @@
 /** SHA-256 of one message, in Node: one call into the platform's library, which uses the processor's instructions for it. */
 
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /**
  * Entries longer than this are hashed one by one, shorter ones four at a time by the kernel. A call has its price
@@ -15,4 +15,11 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   const result = new Uint8Array(32);
   for (let i = 0; i < 32; i++) result[i] = digest.charCodeAt(i);
   return result;
+}
+
+/** SHA-256 of the pieces, one after another. */
+export function sha256Pieces(pieces: readonly Uint8Array[]): Uint8Array {
+  const digest = createHash('sha256');
+  for (const piece of pieces) digest.update(piece);
+  return digest.digest();
 }

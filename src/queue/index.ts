@@ -19,6 +19,7 @@ export type { NatsQueueState } from './nats-state.ts';
 export { DEFAULT_STREAM_BYTES, isNatsUrl, type NatsPlace, natsName, parseNatsUrl } from './nats-url.ts';
 export { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
 export { FROZEN_REASON, refusalError } from './refusal.ts';
+export { RelayedQueue } from './relayed.ts';
 export { SingleSubmitter, type SingleSubmitterOptions } from './single-submitter.ts';
 export { openSpool, SPOOL_POLL_MS, type SpoolOptions, type SpoolQueue } from './spool.ts';
 export { createSpool } from './spool-folders.ts';

@@ -1,5 +1,6 @@
 /** Several queues as one: what this process submits to itself, beside what others leave in a spool or a bucket. */
 
+import { sizeOf } from '../tiles/index.ts';
 import type { Answer, QueueItem, SubmissionQueue } from './types.ts';
 
 /**
@@ -39,7 +40,7 @@ class JoinedQueue implements SubmissionQueue {
         for (const item of received) {
           this.#origin.set(item.id, queue);
           items.push(item);
-          for (const entry of item.entries) room -= entry.length;
+          room -= sizeOf(item.entries);
         }
       } catch (error) {
         failures.push(error);

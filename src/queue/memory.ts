@@ -2,6 +2,7 @@
 
 import type { Clock } from '../clock.ts';
 import { BusyError, SteleError } from '../errors.ts';
+import { type EntryRun, encodeRun } from '../tiles/index.ts';
 import { checkAnswer } from './receipt.ts';
 import { refusalError } from './refusal.ts';
 import { checkEntry, splitEntries } from './submission.ts';
@@ -39,8 +40,13 @@ interface Waiter<T> {
   readonly reject: (error: SteleError) => void;
 }
 
-interface Pending extends QueueItem {
-  readonly entries: Uint8Array[];
+interface Pending {
+  readonly id: string;
+  /** Until the item is first delivered. */
+  entries: Uint8Array[];
+  /** From then on. */
+  run: EntryRun | undefined;
+  count: number;
   readonly arrivedMs: number;
   bytes: number;
   answered: boolean;
@@ -115,7 +121,7 @@ export class MemoryQueue implements SubmissionQueue {
       // Answered: it was given back by `redeliver`, and then answered after all.
       if (item === undefined || item.answered) continue;
       if (items.length > 0 && bytes + item.bytes > maxBytes) return items;
-      items.push(item);
+      items.push({ id: item.id, entries: runOf(item) });
       bytes += item.bytes;
     }
     // The last one is on its way: what comes from now on is another item, with its own answer (DEDUP-5).
@@ -182,12 +188,13 @@ export class MemoryQueue implements SubmissionQueue {
 
   #join(entry: Uint8Array, waiter: Waiter<Accepted>): void {
     const open = this.#joining;
-    const fits = open && open.entries.length < JOINED_ENTRIES && open.bytes + entry.length <= JOINED_BYTES;
+    const fits = open && open.count < JOINED_ENTRIES && open.bytes + entry.length <= JOINED_BYTES;
     if (!fits || !('each' in open.waiting)) {
       this.#joining = this.#enqueue([entry], { each: [waiter] });
       return;
     }
     open.entries.push(entry);
+    open.count += 1;
     open.waiting.each.push(waiter);
     open.bytes += entry.length;
     this.#entries += 1;
@@ -197,9 +204,11 @@ export class MemoryQueue implements SubmissionQueue {
   #enqueue(entries: Uint8Array[], waiting: Pending['waiting']): Pending {
     this.#named += 1;
     const bytes = bytesOf(entries);
-    const item = {
+    const item: Pending = {
       id: `memory-${this.#named}`,
       entries,
+      run: undefined,
+      count: entries.length,
       arrivedMs: this.#clock.now(),
       bytes,
       answered: false,
@@ -216,7 +225,7 @@ export class MemoryQueue implements SubmissionQueue {
   #settle(item: Pending, receipt: Receipt): void {
     item.answered = true;
     this.#unanswered.delete(item.id);
-    this.#entries -= item.entries.length;
+    this.#entries -= item.count;
     this.#bytes -= item.bytes;
     const { waiting } = item;
     if ('all' in waiting) waiting.all.resolve(receipt);
@@ -240,6 +249,13 @@ export class MemoryQueue implements SubmissionQueue {
     this.#next -= this.#oldest;
     this.#oldest = 0;
   }
+}
+
+/** In bundle encoding: the one copy that is made of an entry on its way into the log. */
+function runOf(item: Pending): EntryRun {
+  item.run ??= encodeRun(item.entries);
+  item.entries = [];
+  return item.run;
 }
 
 function bytesOf(entries: readonly Uint8Array[]): number {

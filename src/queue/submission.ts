@@ -12,7 +12,7 @@
 
 import { hash } from 'node:crypto';
 import { SteleError } from '../errors.ts';
-import { encodeBundle, entriesOf, MAX_ENTRY_SIZE, parseBundle } from '../tiles/index.ts';
+import { type EntryRun, encodeBundle, MAX_ENTRY_SIZE, parseRun } from '../tiles/index.ts';
 
 export const MAX_ITEM_ENTRIES = 65_536;
 /** Bytes of the longest submission, header included: 16 MiB. */
@@ -38,8 +38,8 @@ export function encodeSubmission(entries: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** The entries of a submission, as views of `bytes`. Throws `malformed` or `limit`; time and memory are bounded by the length. */
-export function parseSubmission(bytes: Uint8Array): Uint8Array[] {
+/** The entries of a submission, as a view of `bytes`. Throws `malformed` or `limit`; time and memory are bounded by the length. */
+export function parseSubmission(bytes: Uint8Array): EntryRun {
   if (bytes.length > MAX_ITEM_BYTES) {
     throw new SteleError('limit', `a submission has at most ${MAX_ITEM_BYTES} bytes, not ${bytes.length}`);
   }
@@ -50,8 +50,7 @@ export function parseSubmission(bytes: Uint8Array): Uint8Array[] {
   if (count === 0 || count > MAX_ITEM_ENTRIES) {
     throw new SteleError('malformed', `a submission has 1 to ${MAX_ITEM_ENTRIES} entries; this one says ${count}`);
   }
-  const bundle = bytes.subarray(HEADER_SIZE);
-  return entriesOf(bundle, parseBundle(bundle, count));
+  return parseRun(bytes.subarray(HEADER_SIZE), count);
 }
 
 /** What an item is called: the SHA-256 of its bytes, 64 lower-case hex digits. */

@@ -1,13 +1,14 @@
 /** What a sequencer and those who submit know of a queue (DESIGN §5, "Queue items"). */
 
 import type { Clock } from '../clock.ts';
+import type { EntryRun } from '../tiles/index.ts';
 
 /** One submitted batch: at most 65,536 entries and 16 MiB encoded. */
 export interface QueueItem {
   /** SHA-256 of the item's bytes, lower-case hex; in-process items have a name of their own. */
   readonly id: string;
-  /** 1 to 65,536 entries, each 0 to 65,535 bytes, in order. */
-  readonly entries: readonly Uint8Array[];
+  /** 1 to 65,536 entries, each 0 to 65,535 bytes, in order; whoever has the item leaves their bytes alone. */
+  readonly entries: EntryRun;
 }
 
 /** An entry that is in the published log: its index, for a duplicate the first one. */

@@ -1,6 +1,7 @@
 /** A queue whose items are counted as they pass: what the sequencer took of it and has not published. */
 
 import type { Clock } from '../clock.ts';
+import { sizeOf } from '../tiles/index.ts';
 import type { Answer, QueueItem, SubmissionQueue, Waiting } from './types.ts';
 
 interface Taken {
@@ -34,7 +35,7 @@ export class WatchedQueue implements SubmissionQueue {
     const sinceMs = this.#clock.now();
     for (const { id, entries } of items) {
       this.#forget(id);
-      const bytes = entries.reduce((sum, entry) => sum + entry.length, 0);
+      const bytes = sizeOf(entries);
       this.#taken.set(id, { entries: entries.length, bytes, sinceMs });
       this.#entries += entries.length;
       this.#bytes += bytes;

@@ -4,11 +4,11 @@
  * A submission is known by its leaf hash (DESIGN §5). Nothing here touches a store.
  */
 
-import { type Hash, hashLeaves } from '../merkle/index.ts';
+import { HASH_SIZE, type Hash, hashLeaves } from '../merkle/index.ts';
 import type { EntryOutcome, QueueItem } from '../queue/index.ts';
-import { MAX_ENTRY_SIZE, TILE_WIDTH } from '../tiles/index.ts';
+import { type EntryRun, encodeRun, entriesOf, joinRuns, sliceRun, TILE_WIDTH } from '../tiles/index.ts';
 import { hashWords } from './dedup-window.ts';
-import { RECORD_HEADER, recordBuffer, recordKey, sealRecord } from './record.ts';
+import { encodeRecord, recordKey } from './record.ts';
 import { type LogState, type Segment, segmentOf } from './state.ts';
 
 /** An item on its way through the sequencer. */
@@ -17,8 +17,6 @@ export interface Delivery {
   readonly outcomes: EntryOutcome[];
   /** Entries before this one are in a batch, or were found to be duplicates. */
   next: number;
-  /** Length of the whole item in bundle encoding. */
-  readonly bytes: number;
 }
 
 /** A run of entries of one delivery. */
@@ -38,24 +36,18 @@ export interface Batch {
 /** A record that is ready to be created. */
 export interface BatchRecord {
   readonly key: string;
-  readonly bytes: Uint8Array;
-  readonly segment: Segment;
+  readonly bytes: readonly Uint8Array[];
+  readonly segments: readonly Segment[];
   readonly base: { readonly size: number; readonly root: Hash };
+  /** Of the tree that it makes. */
+  readonly size: number;
   readonly root: Hash;
   /** Packed leaf hashes of the entries, to recognise them in the log. */
   readonly leafHashes: Uint8Array;
 }
 
 export function delivery(item: QueueItem): Delivery {
-  let bytes = 0;
-  for (const entry of item.entries) bytes += 2 + entry.length;
-  return { item, outcomes: [], next: 0, bytes };
-}
-
-/** Why an item can never be logged, or undefined. One bad entry sets its whole item aside. */
-export function refusal(item: QueueItem): string | undefined {
-  const bad = item.entries.findIndex((entry) => entry.length > MAX_ENTRY_SIZE);
-  return bad < 0 ? undefined : `entry ${bad} has ${item.entries[bad]?.length} bytes, more than ${MAX_ENTRY_SIZE}`;
+  return { item, outcomes: [], next: 0 };
 }
 
 /**
@@ -74,7 +66,7 @@ export function takeParts(waiting: Delivery[], size: number, maxEntries: number,
     const from = waits.next;
     let to = from;
     for (; to < entries.length && count < limit; to++, count++) {
-      const length = 2 + (entries[to]?.length ?? 0);
+      const length = 2 + (entries.spans[2 * to + 1] ?? 0) - (entries.spans[2 * to] ?? 0);
       if (bytes + length > maxBytes) break;
       bytes += length;
     }
@@ -103,70 +95,89 @@ export function returnParts(waiting: Delivery[], parts: readonly Part[]): void {
   }
 }
 
-/** Parts in bundle encoding, inside a buffer for their record, and the leaf hashes of their entries, packed. */
-export interface EncodedParts {
-  readonly bytes: Uint8Array;
-  readonly payload: Uint8Array;
-  readonly spans: Uint32Array;
+/** The entries of parts, in runs that are long enough to be written as they are, and their leaf hashes, packed. */
+export interface Gathered {
+  readonly runs: readonly EntryRun[];
   readonly hashes: Uint8Array;
 }
 
-export function encodeParts(parts: readonly Part[], chosen: (i: number) => boolean = () => true): EncodedParts {
-  const encoded = encodeChosen(parts, chosen);
-  return { ...encoded, hashes: hashLeaves(encoded.payload, encoded.spans) };
+/** Parts shorter than this, in bytes, are copied together: a piece of its own costs as much to write. */
+const PIECE_BYTES = 4_096;
+
+export function gather(parts: readonly Part[]): Gathered {
+  const runs: EntryRun[] = [];
+  let short: EntryRun[] = [];
+  const join = (): void => {
+    if (short.length > 0) runs.push(joinRuns(short));
+    short = [];
+  };
+  for (const { delivery: from, from: start, to } of parts) {
+    const run = sliceRun(from.item.entries, start, to);
+    if (run.bytes.length < PIECE_BYTES) short.push(run);
+    else {
+      join();
+      runs.push(run);
+    }
+  }
+  join();
+  return { runs, hashes: concatenate(runs.map((run) => run.hashes ?? hashLeaves(run.bytes, run.spans))) };
 }
 
 /**
- * Makes a record of the encoded parts on top of the state's edge, and grows edge and window by it. Outcomes of
+ * Makes a record of the gathered parts on top of the state's edge, and grows edge and window by it. Outcomes of
  * duplicates and new entries alike are set. `older`: indices of entries that lie before the window, by place.
  */
 export function prepareBatch(
   state: LogState,
   parts: readonly Part[],
-  encoded: EncodedParts,
+  gathered: Gathered,
   older: ReadonlyMap<number, number>,
   header: { readonly logId: Uint8Array; readonly nonce: Uint8Array },
 ): Batch {
   const base = { size: state.edge.size, root: state.edge.root() };
-  const fresh = setOutcomes(state, parts, encoded.hashes, older, base.size);
+  const fresh = setOutcomes(state, parts, gathered.hashes, older, base.size);
   const count = fresh.reduce((sum, isFresh) => sum + isFresh, 0);
   if (count === 0) return { parts, record: undefined };
 
-  const { bytes, payload, spans, hashes } =
-    count === fresh.length ? encoded : encodeParts(parts, (i) => fresh[i] === 1);
+  const { runs, hashes } = count === fresh.length ? gathered : onlyFresh(gathered, fresh);
   state.edge.append(hashes);
   const root = state.edge.root();
-  const newSize = base.size + count;
-  sealRecord(bytes, { ...header, baseSize: base.size, baseRoot: base.root, newSize, newRoot: root, freeze: false });
-  const segment = segmentOf(base.size, payload, spans);
-  return { parts, record: { key: recordKey(base.size), bytes, segment, base, root, leafHashes: hashes } };
+  const size = base.size + count;
+  const tree = { baseSize: base.size, baseRoot: base.root, newSize: size, newRoot: root };
+  const bytes = encodeRecord(
+    { ...header, ...tree, freeze: false },
+    runs.map((run) => run.bytes),
+  );
+  const segments = segmentsOf(base.size, runs);
+  return { parts, record: { key: recordKey(base.size), bytes, segments, base, size, root, leafHashes: hashes } };
 }
 
-/** The chosen entries, by their place in the parts. */
-function encodeChosen(parts: readonly Part[], chosen: (i: number) => boolean): Omit<EncodedParts, 'hashes'> {
-  let length = 0;
-  let count = 0;
-  forEachEntry(parts, (entry, i) => {
-    if (!chosen(i)) return;
-    length += 2 + entry.length;
-    count += 1;
+function segmentsOf(start: number, runs: readonly EntryRun[]): Segment[] {
+  const segments: Segment[] = [];
+  for (const run of runs) segments.push(segmentOf(segments.at(-1)?.end ?? start, run));
+  return segments;
+}
+
+/** Without the entries that the log has already, copied. */
+function onlyFresh({ runs, hashes }: Gathered, fresh: Uint8Array): Gathered {
+  const entries = runs.flatMap(entriesOf).filter((_, i) => fresh[i] === 1);
+  const chosen: Uint8Array[] = [];
+  fresh.forEach((isFresh, i) => {
+    if (isFresh === 1) chosen.push(hashes.subarray(HASH_SIZE * i, HASH_SIZE * (i + 1)));
   });
-  const bytes = recordBuffer(length);
-  const payload = bytes.subarray(RECORD_HEADER, RECORD_HEADER + length);
-  const spans = new Uint32Array(2 * count);
+  return { runs: [encodeRun(entries)], hashes: concatenate(chosen) };
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (only && parts.length === 1) return only;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
-  let k = 0;
-  forEachEntry(parts, (entry, i) => {
-    if (!chosen(i)) return;
-    payload[at] = Math.floor(entry.length / 256);
-    payload[at + 1] = entry.length % 256;
-    payload.set(entry, at + 2);
-    spans[k] = at + 2;
-    at += 2 + entry.length;
-    spans[k + 1] = at;
-    k += 2;
-  });
-  return { bytes, payload, spans };
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Finds or pushes every hash; returns 1 for each entry that is new. */
@@ -193,12 +204,4 @@ function setOutcomes(
     }
   }
   return fresh;
-}
-
-function forEachEntry(parts: readonly Part[], visit: (entry: Uint8Array, i: number) => void): void {
-  let i = 0;
-  for (const { delivery: from, from: start, to } of parts) {
-    const { entries } = from.item;
-    for (let k = start; k < to; k++, i++) visit(entries[k] ?? new Uint8Array(), i);
-  }
 }

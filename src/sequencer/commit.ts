@@ -7,7 +7,7 @@
 import { isSteleError, SteleError } from '../errors.ts';
 import { equalBytes } from '../merkle/index.ts';
 import type { Verifier } from '../note/index.ts';
-import { metaFor, type ObjectStore, type StagedObject } from '../store/index.ts';
+import { equalsPieces, metaFor, type ObjectStore, type StagedObject } from '../store/index.ts';
 import { requireCheckpoint } from './checkpoints.ts';
 import { extendsTree, notOurs, readRecord } from './load.ts';
 import type { JournalRecord } from './record.ts';
@@ -32,7 +32,7 @@ export type CommitResult =
 /** What is to be created, by key; `staged` is the same with its bytes already on their way to disk. */
 export interface Candidate {
   readonly key: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: readonly Uint8Array[];
   readonly staged: StagedObject | undefined;
 }
 
@@ -96,7 +96,7 @@ async function createOrRead(
     // There already, or nobody knows: what is there now decides. Absent: our create failed or has yet to land; sending
     // the same bytes again is safe either way, for only one of the two can win.
     const found = await readRecord(deps, size);
-    if (found !== undefined) return equalBytes(found.bytes, bytes) ? undefined : found;
+    if (found !== undefined) return equalsPieces(found.bytes, bytes) ? undefined : found;
     throw new SteleError(
       'unreachable',
       `${key} is not there after it was created: ${unknown?.message ?? 'collected'}`,

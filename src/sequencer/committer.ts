@@ -7,12 +7,12 @@
  */
 
 import { FROZEN_REASON } from '../queue/index.ts';
-import { metaFor, type StagedObject } from '../store/index.ts';
+import { metaFor, type StagedObject, totalLength } from '../store/index.ts';
 import {
   type Batch,
   type BatchRecord,
   type Delivery,
-  encodeParts,
+  gather,
   type Part,
   prepareBatch,
   returnParts,
@@ -23,7 +23,7 @@ import { checkContains, isLogged } from './contains.ts';
 import { type LoadDependencies, load, replay } from './load.ts';
 import type { Shared } from './publisher.ts';
 import type { Recall } from './recall.ts';
-import { recordBuffer, recordKey, sealRecord } from './record.ts';
+import { encodeRecord, recordKey } from './record.ts';
 import { retrying } from './retry.ts';
 import type { SequencerSettings } from './settings.ts';
 import { advance, committed, rollback, unpublishedBytes } from './state.ts';
@@ -155,8 +155,8 @@ export class Committer {
     const result = await commitRecord(this.#deps, state, { key: record.key, bytes: record.bytes, staged });
     switch (result.kind) {
       case 'committed':
-        advance(state, record.segment, {
-          size: record.segment.end,
+        advance(state, record.base.size, record.segments, {
+          size: record.size,
           root: record.root,
           own: true,
           seen: this.#deps.clock.now(),
@@ -164,8 +164,8 @@ export class Committer {
         this.#finish(first);
         this.#committedAt = first.since;
         this.#deps.onCommitted({
-          entries: record.segment.end - record.segment.start,
-          bytes: record.bytes.length,
+          entries: record.size - record.base.size,
+          bytes: totalLength(record.bytes),
           latencyMs: this.#deps.clock.now() - first.since,
         });
         return true;
@@ -188,9 +188,8 @@ export class Committer {
     while (!this.#shared.state.frozen) {
       const { state } = this.#shared;
       const { size, root } = committed(state);
-      const bytes = recordBuffer(0);
-      const nonce = random(16);
-      sealRecord(bytes, { logId, nonce, baseSize: size, baseRoot: root, newSize: size, newRoot: root, freeze: true });
+      const tree = { baseSize: size, baseRoot: root, newSize: size, newRoot: root };
+      const bytes = encodeRecord({ logId, nonce: random(16), ...tree, freeze: true }, []);
       const candidate: Candidate = { key: recordKey(size), bytes, staged: undefined };
       const result = await commitRecord(this.#deps, state, candidate);
       if (result.kind === 'committed') state.frozen = true;
@@ -235,12 +234,12 @@ export class Committer {
   async #batchOf(parts: readonly Part[], nonce: Uint8Array): Promise<Batch> {
     const { recall, logId } = this.#deps;
     const { state } = this.#shared;
-    const encoded = encodeParts(parts);
+    const gathered = gather(parts);
     for (;;) {
-      const older = await retrying(this.#deps, 'looking for older entries', () => recall.find(state, encoded.hashes));
+      const older = await retrying(this.#deps, 'looking for older entries', () => recall.find(state, gathered.hashes));
       // While it was confirmed, the window may have let go of entries that were not looked through: those are asked for.
       if (state.window.start > older.covered) continue;
-      return prepareBatch(state, parts, encoded, older.indices, { logId, nonce });
+      return prepareBatch(state, parts, gathered, older.indices, { logId, nonce });
     }
   }
 
@@ -258,7 +257,7 @@ export class Committer {
     let bytes = batches * maxBatchBytes;
     let entries = batches * maxBatchEntries;
     return this.#waiting.some((delivery) => {
-      bytes -= delivery.bytes;
+      bytes -= delivery.item.entries.bytes.length;
       entries -= delivery.item.entries.length - delivery.next;
       return bytes <= 0 || entries <= 0;
     });
@@ -267,8 +266,8 @@ export class Committer {
   /** All entries of the batch are in the log: deliveries that end with it wait for publication only. */
   #finish(done: InFlight): void {
     this.#inFlight = this.#inFlight.filter((other) => other !== done);
-    const segment = done.batch.record?.segment;
-    if (segment !== undefined) this.#shared.counts.appended += segment.end - segment.start;
+    const { record } = done.batch;
+    if (record !== undefined) this.#shared.counts.appended += record.size - record.base.size;
     for (const { delivery, to } of done.batch.parts) {
       if (to === delivery.item.entries.length) this.#awaitPublication(delivery);
     }

@@ -29,7 +29,7 @@ export async function checkContains(
 export async function isLogged(
   publicStore: ReadableStore,
   { window, published, edge }: LogState,
-  { segment: { start, end }, leafHashes }: BatchRecord,
+  { base: { size: start }, size: end, leafHashes }: BatchRecord,
 ): Promise<boolean> {
   if (start >= window.start) return end <= window.end && equalBytes(window.hashes(start, end), leafHashes);
   // Before the window all is published; and if ours was committed, it was published as a whole.

@@ -72,8 +72,8 @@ async function loadOnce(deps: LoadDependencies, kept: { window: DedupWindow | un
 
   const readPublic = async (): Promise<{ edge: TileEdge; segments: Segment[] }> => {
     const edge = await readEdge(publicStore, size, root).catch(refuseUnlessMoved);
-    const { bytes, spans } = await readEdgeBundle(publicStore, edge, size).catch(refuseUnlessMoved);
-    return { edge, segments: bytes.length > 0 ? [segmentOf(size - (size % TILE_WIDTH), bytes, spans)] : [] };
+    const run = await readEdgeBundle(publicStore, edge, size).catch(refuseUnlessMoved);
+    return { edge, segments: run.length > 0 ? [segmentOf(size - (size % TILE_WIDTH), run)] : [] };
   };
   const readJournal = async (): Promise<number[]> => {
     const journal = await listJournal(privateStore);
@@ -222,7 +222,7 @@ export function notOurs(record: JournalRecord, head: { size: number }): SteleErr
 
 /** Appends a committed record of another writer, or of our own former life, to the state. Throws `refused`. */
 export function replay(state: LogState, record: JournalRecord, seen: number): void {
-  const hashes = hashLeaves(record.payload, record.spans);
+  const hashes = hashLeaves(record.entries.bytes, record.entries.spans);
   state.edge.append(hashes);
   if (!equalBytes(state.edge.root(), record.newRoot)) {
     throw new SteleError(
@@ -232,8 +232,8 @@ export function replay(state: LogState, record: JournalRecord, seen: number): vo
   }
   const words = hashWords(hashes);
   for (let i = 0; i < words.length / 8; i++) state.window.push(words, i);
-  const segment = segmentOf(record.baseSize, record.payload, record.spans);
-  advance(state, segment, { size: record.newSize, root: record.newRoot, own: false, seen });
+  const segment = segmentOf(record.baseSize, record.entries);
+  advance(state, record.baseSize, [segment], { size: record.newSize, root: record.newRoot, own: false, seen });
 }
 
 /**

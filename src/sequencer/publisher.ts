@@ -6,6 +6,7 @@
 
 import type { SignedCheckpoint } from '../note/index.ts';
 import type { Answer, EntryOutcome, LoggedItem, SubmissionQueue } from '../queue/index.ts';
+import { TILE_WIDTH } from '../tiles/index.ts';
 import { type PublishDependencies, publish, takeOver } from './publish.ts';
 import { recordKey } from './record.ts';
 import { retrying } from './retry.ts';
@@ -44,6 +45,9 @@ export interface Publication {
   readonly latencyMs: number;
 }
 
+/** See `isWorthwhile`: 64 full tiles and their bundles. */
+const WORTHWHILE_ENTRIES = 64 * TILE_WIDTH;
+
 export class Publisher {
   readonly #deps: PublisherDependencies;
   readonly #shared: Shared;
@@ -66,10 +70,22 @@ export class Publisher {
       return elapsed < 0 ? 0 : Math.max(0, ms - elapsed); // a clock that went back puts nothing off (CLOCK-2)
     };
     const last = boundaries.at(-1);
-    if (last?.own) return this.#publishedAt === undefined ? 0 : left(this.#publishedAt, settings.publishIntervalMs);
+    if (last?.own) {
+      const entries = last.size - published.checkpoint.size;
+      if (this.#publishedAt === undefined || this.#isWorthwhile(entries)) return 0;
+      return left(this.#publishedAt, settings.publishIntervalMs);
+    }
     // The author of the last record publishes it; we take over when nobody did.
     if (last !== undefined) return left(last.seen, 2 * settings.publishIntervalMs);
     return settings.republishMs > 0 ? left(published.at, settings.republishMs) : undefined;
+  }
+
+  /**
+   * Whether a publication of so many entries waits for nothing: its checkpoint and partial tiles cost little beside them,
+   * and a log that is busy would stand still until the interval is over. Witnesses count checkpoints, not entries.
+   */
+  #isWorthwhile(entries: number): boolean {
+    return this.#deps.cosign === undefined && entries >= WORTHWHILE_ENTRIES;
   }
 
   /** Publishes the committed tree. False: the log went past it, and must be loaded and found to contain it. */

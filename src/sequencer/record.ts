@@ -17,14 +17,16 @@
  */
 
 import { SteleError } from '../errors.ts';
-import { equalBytes, sha256 } from '../merkle/index.ts';
-import { parseBundle } from '../tiles/index.ts';
+import { equalBytes, sha256, sha256Pieces } from '../merkle/index.ts';
+import { totalLength } from '../store/index.ts';
+import { type EntryRun, parseRun } from '../tiles/index.ts';
 
 export const MAX_RECORD_BYTES = 16 * 2 ** 20;
 export const MAX_RECORD_ENTRIES = 65_536;
-/** What comes before the payload, in bytes. */
-export const RECORD_HEADER = 136;
+const HEADER = 136;
 const DIGEST = 32;
+/** What a record has besides its payload, in bytes. */
+export const RECORD_OVERHEAD = HEADER + DIGEST;
 const MAGIC = new TextEncoder().encode('stele-journal/v1');
 const FREEZE = 1;
 
@@ -41,20 +43,14 @@ export interface RecordHeader {
 export interface JournalRecord extends RecordHeader {
   /** The whole record, as stored. */
   readonly bytes: Uint8Array;
-  /** The entries in bundle encoding, a view into `bytes`. */
-  readonly payload: Uint8Array;
-  /** Start and end of every entry in `payload`, as `hashLeaves` takes them. */
-  readonly spans: Uint32Array;
+  /** A view into `bytes`. */
+  readonly entries: EntryRun;
 }
 
-/** A buffer for a record with `payloadLength` bytes of payload, which the caller writes at `RECORD_HEADER`. */
-export function recordBuffer(payloadLength: number): Uint8Array {
-  return new Uint8Array(RECORD_HEADER + payloadLength + DIGEST);
-}
-
-/** Fills in everything around the payload of a buffer from `recordBuffer`. */
-export function sealRecord(bytes: Uint8Array, header: RecordHeader): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** A record, in pieces to be written one after another; those of the payload are the very bytes that were given. */
+export function encodeRecord(header: RecordHeader, payload: readonly Uint8Array[]): Uint8Array[] {
+  const bytes = new Uint8Array(HEADER);
+  const view = new DataView(bytes.buffer);
   bytes.set(MAGIC, 0);
   bytes.set(header.logId, 16);
   bytes.set(header.nonce, 32);
@@ -63,8 +59,9 @@ export function sealRecord(bytes: Uint8Array, header: RecordHeader): void {
   view.setBigUint64(88, BigInt(header.newSize));
   bytes.set(header.newRoot, 96);
   view.setUint32(128, header.freeze ? FREEZE : 0);
-  view.setUint32(132, bytes.length - RECORD_HEADER - DIGEST);
-  bytes.set(sha256(bytes.subarray(0, bytes.length - DIGEST)), bytes.length - DIGEST);
+  view.setUint32(132, totalLength(payload));
+  const pieces = [bytes, ...payload];
+  return [...pieces, sha256Pieces(pieces)];
 }
 
 /** Reads a record, of which nothing is believed. Throws `malformed` naming `key`. */
@@ -72,7 +69,7 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
   const fail = (what: string): never => {
     throw new SteleError('malformed', `journal record ${key}: ${what}`);
   };
-  if (bytes.length < RECORD_HEADER + DIGEST) return fail(`${bytes.length} bytes, too short for a record`);
+  if (bytes.length < HEADER + DIGEST) return fail(`${bytes.length} bytes, too short for a record`);
   if (bytes.length > MAX_RECORD_BYTES) return fail(`${bytes.length} bytes, more than ${MAX_RECORD_BYTES}`);
   if (!equalBytes(bytes.subarray(0, 16), MAGIC)) return fail('does not start with "stele-journal/v1"');
   const body = bytes.subarray(0, bytes.length - DIGEST);
@@ -81,7 +78,7 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
   const baseSize = Number(view.getBigUint64(48));
   const newSize = Number(view.getBigUint64(88));
   const flags = view.getUint32(128);
-  const payload = bytes.subarray(RECORD_HEADER, bytes.length - DIGEST);
+  const payload = bytes.subarray(HEADER, bytes.length - DIGEST);
   if (view.getUint32(132) !== payload.length) return fail('the payload is not as long as it says');
   if (!Number.isSafeInteger(baseSize) || !Number.isSafeInteger(newSize)) return fail('a size above 2^53-1');
   const count = newSize - baseSize;
@@ -90,8 +87,7 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
   if ((count === 0) !== (flags === FREEZE)) return fail('only a freeze has no entries, and it has none');
   return {
     bytes,
-    payload,
-    spans: parseBundle(payload, count),
+    entries: parseRun(payload, count),
     logId: bytes.subarray(16, 32),
     nonce: bytes.subarray(32, 48),
     baseSize,

@@ -10,7 +10,7 @@ import { metaFor, type ObjectStore } from '../store/index.ts';
 import { TILE_WIDTH } from '../tiles/index.ts';
 import { CHECKPOINT_KEY, MAX_CHECKPOINT_BYTES, replaceCheckpoint, requireCheckpoint } from './checkpoints.ts';
 import { createDescription, DESCRIPTION_KEY, idBytes } from './description.ts';
-import { JOURNAL, MAX_RECORD_BYTES, RECORD_HEADER, recordBuffer, recordKey, sealRecord } from './record.ts';
+import { encodeRecord, JOURNAL, MAX_RECORD_BYTES, RECORD_OVERHEAD, recordKey } from './record.ts';
 import type { Evidence, Tree } from './recover-evidence.ts';
 import type { Plan } from './recover-plan.ts';
 import type { Stretch } from './recover-tree.ts';
@@ -125,11 +125,8 @@ async function writeBoundary(
   const offset = (start: number): number => (spans[2 * (start - n * TILE_WIDTH)] ?? 0) - 2;
   // 256 entries of the longest kind are just above what a record may have.
   let start = earliest;
-  while (recordBuffer(0).length + bytes.length - offset(start) > MAX_RECORD_BYTES) start += 1;
-  const payload = bytes.subarray(offset(start));
-  const record = recordBuffer(payload.length);
-  record.set(payload, RECORD_HEADER);
-  sealRecord(record, {
+  while (RECORD_OVERHEAD + bytes.length - offset(start) > MAX_RECORD_BYTES) start += 1;
+  const header = {
     logId,
     nonce: random(16),
     baseSize: start,
@@ -137,7 +134,8 @@ async function writeBoundary(
     newSize: target.size,
     newRoot: target.root,
     freeze: false,
-  });
+  };
+  const record = encodeRecord(header, [bytes.subarray(offset(start))]);
   // It commits nothing that is not known already: all evidence there is makes this tree of these entries.
   const key = recordKey(start);
   if (!(await privateStore.create(key, record, metaFor(key)))) throw writtenMeanwhile(key, privateStore);

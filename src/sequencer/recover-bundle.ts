@@ -96,8 +96,8 @@ export class Copies {
       const record = covering && (await this.#record(covering.baseSize));
       if (record === undefined) return;
       const end = Math.min(to, record.newSize);
-      const begin = (record.spans[2 * (at - record.baseSize)] ?? 0) - 2;
-      pieces.push(record.payload.subarray(begin, record.spans[2 * (end - record.baseSize) - 1]));
+      const begin = (record.entries.spans[2 * (at - record.baseSize)] ?? 0) - 2;
+      pieces.push(record.entries.bytes.subarray(begin, record.entries.spans[2 * (end - record.baseSize) - 1]));
       at = end;
     }
     const whole = parsed(concatenate(pieces), width, width);

@@ -8,9 +8,9 @@
 import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
 import type { SignedCheckpoint, Signer, Verifier } from '../note/index.ts';
-import type { Answer, QueueItem, SubmissionQueue } from '../queue/index.ts';
+import type { SubmissionQueue } from '../queue/index.ts';
 import type { ObjectStore } from '../store/index.ts';
-import { delivery, refusal } from './batch.ts';
+import { delivery } from './batch.ts';
 import { Committer } from './committer.ts';
 import { idBytes, readSharedDescription } from './description.ts';
 import { load } from './load.ts';
@@ -229,28 +229,10 @@ export class Sequencer {
     while (this.#committer.full && !this.#halt.signal.aborted) await this.#work.wait(this.#work.news);
     this.#redelivers = false;
     const items = await retrying(this.#retry, 'receiving from the queue', () => queue.receive(settings.maxBatchBytes));
-    if (items.length > 0) await this.#accept(items);
-    return items.length;
-  }
-
-  async #accept(items: readonly QueueItem[]): Promise<void> {
-    const refused: Answer[] = [];
-    const good: QueueItem[] = [];
-    for (const item of items) {
-      const why = refusal(item);
-      if (why === undefined) good.push(item);
-      else
-        refused.push({
-          item,
-          receipt: { outcomes: item.entries.map(() => ({ refused: why })), treeSize: this.published.size },
-        });
-    }
-    if (refused.length > 0) {
-      for (const { item } of refused) this.#shared.counts.refused += item.entries.length;
-      await retrying(this.#retry, 'answering the queue', () => this.#deps.queue.answer(refused));
-    }
-    this.#committer.accept(good.map(delivery));
+    if (items.length === 0) return 0;
+    this.#committer.accept(items.map(delivery));
     this.#work.wake();
+    return items.length;
   }
 
   /** Lasts as long as the other: a publication may yet find that the log must be loaded again. */

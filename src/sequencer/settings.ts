@@ -3,7 +3,10 @@
 import { SteleError } from '../errors.ts';
 
 export interface SequencerSettings {
-  /** Least time between two publications, in ms. 0: publish as soon as something is committed. */
+  /**
+   * Least time between two publications, in ms, unless 16,384 entries are committed and no witness is to be asked. 0:
+   * publish as soon as something is committed.
+   */
   readonly publishIntervalMs: number;
   /**
    * Least time between two commits, in ms, unless a full batch waits; `publishIntervalMs` where that is shorter. Where a

@@ -8,7 +8,7 @@
 import type { Hash } from '../merkle/index.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
 import type { ETag } from '../store/index.ts';
-import { TILE_WIDTH, type Tile, type TileEdge } from '../tiles/index.ts';
+import { type EntryRun, TILE_WIDTH, type Tile, type TileEdge } from '../tiles/index.ts';
 import type { DedupWindow } from './dedup-window.ts';
 
 /** Entries [start, end) in bundle encoding. */
@@ -55,19 +55,19 @@ export function committed(state: LogState): { size: number; root: Hash } {
   return state.boundaries.at(-1) ?? state.published.checkpoint;
 }
 
-export function segmentOf(start: number, payload: Uint8Array, spans: Uint32Array): Segment {
-  const end = start + spans.length / 2;
+export function segmentOf(start: number, { bytes: payload, spans, length }: EntryRun): Segment {
+  const end = start + length;
   const marks: number[] = [];
   const first = Math.ceil(start / TILE_WIDTH) * TILE_WIDTH;
   for (let index = first; index < end; index += TILE_WIDTH) marks.push((spans[2 * (index - start)] ?? 0) - 2);
   return { start, end, payload, marks };
 }
 
-/** A committed record: its entries are part of the history now. */
-export function advance(state: LogState, segment: Segment, boundary: Boundary): void {
-  state.segments.push(segment);
+/** A committed record that begins at `base`: its entries are part of the history now. */
+export function advance(state: LogState, base: number, segments: readonly Segment[], boundary: Boundary): void {
+  state.segments.push(...segments);
   state.boundaries.push(boundary);
-  state.journal.push(segment.start);
+  state.journal.push(base);
 }
 
 /** Undoes what was appended for batches that are not committed. */

@@ -4,9 +4,10 @@ import { isSteleError, SteleError } from '../errors.ts';
 import { equalBytes, foldNodes, HASH_SIZE, type Hash, hashLeaves, rangeNodes, rootOf } from '../merkle/index.ts';
 import type { ReadableStore } from '../store/index.ts';
 import {
+  type EntryRun,
   edgeTiles,
   MAX_BUNDLE_SIZE,
-  parseBundle,
+  parseRun,
   TILE_WIDTH,
   type Tile,
   TileEdge,
@@ -56,39 +57,31 @@ async function readBounded(store: ReadableStore, key: string, maxBytes: number):
 }
 
 /** The entries of the partial bundle at the end of the tree, verified; no bytes where the tree ends with a full one. */
-export async function readEdgeBundle(
-  store: ReadableStore,
-  edge: TileEdge,
-  size: number,
-): Promise<{ bytes: Uint8Array; spans: Uint32Array }> {
+export async function readEdgeBundle(store: ReadableStore, edge: TileEdge, size: number): Promise<EntryRun> {
   const width = size % TILE_WIDTH;
-  if (width === 0) return { bytes: new Uint8Array(), spans: new Uint32Array() };
+  if (width === 0) return { bytes: new Uint8Array(), spans: new Uint32Array(), length: 0 };
   const n = Math.floor(size / TILE_WIDTH);
   return readBundle(store, { level: 'entries', n, width }, edge.tileBytes({ level: 0, n, width }));
 }
 
 /** A bundle whose entries have these (verified, packed) leaf hashes. Throws `corrupt`. */
-export async function readBundle(
-  store: ReadableStore,
-  tile: Tile,
-  leafHashes: Uint8Array,
-): Promise<{ bytes: Uint8Array; spans: Uint32Array }> {
+export async function readBundle(store: ReadableStore, tile: Tile, leafHashes: Uint8Array): Promise<EntryRun> {
   const { width } = tile;
   const key = tilePath(tile);
   const bytes = await readBounded(store, key, MAX_BUNDLE_SIZE);
-  let spans: Uint32Array;
+  let run: EntryRun;
   try {
-    spans = parseBundle(bytes, width);
+    run = parseRun(bytes, width);
   } catch (cause) {
     throw corrupt(
       key,
       `of ${store.url} is not a bundle of ${width} entries: ${cause instanceof Error ? cause.message : cause}`,
     );
   }
-  if (!equalBytes(hashLeaves(bytes, spans), leafHashes)) {
+  if (!equalBytes(hashLeaves(bytes, run.spans), leafHashes)) {
     throw corrupt(key, `of ${store.url} does not hash to its tile`);
   }
-  return { bytes, spans };
+  return run;
 }
 
 /** Reads tiles of one published tree; each is verified once and kept while this reader lives. */

@@ -22,6 +22,11 @@ export interface PathInfo {
 export interface DirectoryFs {
   /** A new file to write, never one that exists (EEXIST). */
   createFile(path: string): Promise<number>;
+  /**
+   * To write to a file from its beginning past the kernel's page cache, in whole blocks from memory that is aligned. Where
+   * the file system cannot do that: EINVAL, now or when written to. Absent where the system cannot.
+   */
+  openDirect?(path: string): Promise<number>;
   /** To read. A symbolic link is refused (ELOOP); a pipe does not block. */
   openFile(path: string): Promise<number>;
   /** To flush. A symbolic link, or anything but a folder, is refused (ENOTDIR or ELOOP). */
@@ -32,7 +37,7 @@ export interface DirectoryFs {
   pathInfo(path: string): Promise<PathInfo>;
   /** Fills `into` from byte `position` of the file on; fewer bytes than fit only at its end, or for no reason. */
   read(fd: number, into: Uint8Array, position: number): Promise<number>;
-  /** Writes the pieces at the end of what was written before; the number of bytes taken may be smaller than asked. */
+  /** Writes the pieces at the end of the file, or behind what was written directly; the number of bytes taken may be smaller than asked. */
   write(fd: number, pieces: readonly Uint8Array[]): Promise<number>;
   /** The file's bytes and length. */
   flushFile(fd: number): Promise<void>;
@@ -51,7 +56,7 @@ export interface DirectoryFs {
   readFolder(path: string): Promise<readonly { readonly name: string; readonly kind: PathKind }[]>;
 }
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+const { O_APPEND, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
 
 // Two kinds of calls. What waits for the disk goes to the thread pool: reading, flushing, and making a file, which waits
 // while the file system commits its own journal (200 µs on average beside flushes); removing one, which frees what it held
@@ -70,11 +75,12 @@ const readdir = promisify(fs.readdir);
  * Bytes that are copied to the kernel at once, up to 0.2 ms where the kernel must find memory for them; more goes to the
  * thread pool. Bundles of 1 KiB entries are above; of 128 B, and tiles, below. `npm run bench -- append` shows what it does.
  */
-const DIRECT_WRITE = 64 * 2 ** 10;
+export const COPIED_BY_US = 64 * 2 ** 10;
 
 /** The file system of this machine. */
 export const nodeFs: DirectoryFs = {
-  createFile: (path) => open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW),
+  createFile: (path) => open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW),
+  ...(O_DIRECT !== undefined && { openDirect: (path: string) => open(path, O_WRONLY | O_DIRECT | O_NOFOLLOW) }),
   openFile: (path) => open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
   openFolder: (path) => open(path, O_RDONLY | O_NOFOLLOW | O_DIRECTORY),
   info: async (fd) => describe(await fstat(fd)),
@@ -84,7 +90,7 @@ export const nodeFs: DirectoryFs = {
     const [first] = pieces;
     // Node asks for mutable lists and never changes them.
     const all = pieces as Uint8Array[];
-    if (totalLength(pieces) <= DIRECT_WRITE) return fs.writevSync(fd, all);
+    if (totalLength(pieces) <= COPIED_BY_US) return fs.writevSync(fd, all);
     return first !== undefined && pieces.length === 1
       ? (await write(fd, first)).bytesWritten
       : (await writev(fd, all)).bytesWritten;

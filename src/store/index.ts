@@ -23,6 +23,7 @@ export { compareKeys, parseKey } from './keys.ts';
 export { type Lock, LockedError, type LockHolder, type LockOptions, lockDirectory } from './lock.ts';
 export { openMemory } from './memory.ts';
 export { metaFor } from './meta.ts';
+export { equalsPieces, totalLength } from './object.ts';
 export {
   directoryUrl,
   type OpenOptions,

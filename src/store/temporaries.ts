@@ -1,4 +1,5 @@
 import { threadId } from 'node:worker_threads';
+import { DirectWrites } from './direct-writes.ts';
 import { errnoOf, noObject, unreachable } from './directory-errors.ts';
 import { type DirectoryFs, nodeFs } from './directory-fs.ts';
 import { TEMPORARY_FOLDER } from './keys.ts';
@@ -32,11 +33,13 @@ export class Temporaries {
   readonly #fs: DirectoryFs;
   readonly #folder: string;
   readonly #observer: StoreObserver;
+  readonly #direct: DirectWrites;
 
   constructor(fs: DirectoryFs, root: string, observer: StoreObserver) {
     this.#fs = fs;
     this.#folder = `${root}/${TEMPORARY_FOLDER}`;
     this.#observer = observer;
+    this.#direct = new DirectWrites(fs);
   }
 
   /**
@@ -69,7 +72,10 @@ export class Temporaries {
         throw error;
       }
     };
-    await unlessItFails(() => writeAll(this.#fs, fd, pieces));
+    await unlessItFails(async () => {
+      const written = await this.#direct.begin(path, pieces);
+      await writeAll(this.#fs, fd, withoutFirst(pieces, written));
+    });
     const flush = async (): Promise<void> => {
       this.#observer.onFlush?.('file');
       await unlessItFails(() => this.#fs.flushFile(fd));

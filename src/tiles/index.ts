@@ -6,7 +6,19 @@
  * sizes; one loop elsewhere writes it. Sizes and indices are exact up to 2^53−1.
  */
 
-export { encodeBundle, entriesOf, MAX_BUNDLE_SIZE, MAX_ENTRY_SIZE, parseBundle } from './bundle.ts';
+export {
+  type EntryRun,
+  encodeBundle,
+  encodeRun,
+  entriesOf,
+  joinRuns,
+  MAX_BUNDLE_SIZE,
+  MAX_ENTRY_SIZE,
+  parseBundle,
+  parseRun,
+  sizeOf,
+  sliceRun,
+} from './bundle.ts';
 export { checkSize, countOn, edgeTiles, growth, impliedTiles, isSuperseded, levelCount, tileWidth } from './growth.ts';
 export { type TileSlice, tileOfNode } from './node.ts';
 export { MAX_LEVEL, parseTilePath, TILE_WIDTH, type Tile, tilePath } from './tile.ts';

@@ -13,6 +13,7 @@ import { connect } from '@nats-io/transport-node';
 import { systemClock } from '../../src/clock.ts';
 import { isSteleError } from '../../src/errors.ts';
 import { openNatsQueue, openNatsSubmitter, parseNatsUrl, type SubmissionQueue } from '../../src/queue/index.ts';
+import { entriesOf } from '../../src/tiles/index.ts';
 import { answersFor, MIB, text, textOf } from '../queue/queue-fixture.ts';
 import { realPrograms } from './real-programs.ts';
 import { type NatsServer, startNats } from './servers.ts';
@@ -101,7 +102,7 @@ test('of three servers the leader is lost: what was acknowledged is delivered, a
       const items = await patiently(() => queue.receive(MIB));
       if (items.length === 0) await queue.wait(AbortSignal.timeout(1_000));
       for (const { entries } of items) {
-        for (const entry of entries) seen.set(textOf(entry), (seen.get(textOf(entry)) ?? 0) + 1);
+        for (const entry of entriesOf(entries)) seen.set(textOf(entry), (seen.get(textOf(entry)) ?? 0) + 1);
       }
       if (seen.size > ENTRIES / 4) stopLeader();
       await patiently(() => queue.answer(answersFor(items)));

@@ -18,6 +18,7 @@ import {
   type SubmissionQueue,
   submissionId,
 } from '../../src/queue/index.ts';
+import { entriesOf as entriesIn } from '../../src/tiles/index.ts';
 import { answersFor, entriesOf, MIB, receiveAll, take, text, textOf } from '../queue/queue-fixture.ts';
 import { type NatsUnderTest, natsQueue } from './nats-fixture.ts';
 import { realPrograms } from './real-programs.ts';
@@ -134,7 +135,7 @@ test('sequencers share the items, and each item is with one of them', async (t) 
   const queues = [await made.open(), await made.open()];
   const taken: QueueItem[][] = [[], []];
   for (let i = 0; i < 6; i++) taken[i % 2]?.push(...(await (queues[i % 2] as SubmissionQueue).receive(MIB)));
-  const all = taken.flat().map(({ entries: [entry] }) => textOf(entry ?? text('')));
+  const all = taken.flat().map(({ entries }) => textOf(entriesIn(entries)[0] ?? text('')));
   assert.equal(new Set(all).size, 600);
   assert.equal(all.length, 600);
   for (const items of taken) assert.ok(items.length > 0);
@@ -240,7 +241,10 @@ test('items are split so that they fit the messages of a server, and what cannot
   // The longest of receipts have to fit, too.
   const refused = 'z'.repeat(300);
   await queue.answer(
-    items.map((item) => ({ item, receipt: { outcomes: item.entries.map(() => ({ refused })), treeSize: 0 } })),
+    items.map((item) => ({
+      item,
+      receipt: { outcomes: entriesIn(item.entries).map(() => ({ refused })), treeSize: 0 },
+    })),
   );
   for (const [i, name] of names.entries()) {
     assert.equal((await submitter.waitForReceipt(name, now)).outcomes.length, items[i]?.entries.length);

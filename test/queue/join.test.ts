@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSteleError, SteleError } from '../../src/errors.ts';
 import { type Answer, joinQueues, type QueueItem, type SubmissionQueue } from '../../src/queue/index.ts';
+import { encodeRun, sizeOf } from '../../src/tiles/index.ts';
 import { answersFor, entriesOf, MIB, text } from './queue-fixture.ts';
 
 const forever = new AbortController().signal;
@@ -31,7 +32,7 @@ class FakeQueue implements SubmissionQueue {
   put(size = 8): void {
     this.#made += 1;
     const id = `${this.#name}${this.#made}`;
-    this.#line.push({ id, entries: [text(id.padEnd(size))] });
+    this.#line.push({ id, entries: encodeRun([text(id.padEnd(size))]) });
   }
 
   /** Ends the wait. */
@@ -45,7 +46,7 @@ class FakeQueue implements SubmissionQueue {
     const items: QueueItem[] = [];
     let bytes = 0;
     for (const item of this.#line) {
-      bytes += item.entries[0]?.length ?? 0;
+      bytes += sizeOf(item.entries);
       if (items.length > 0 && bytes > maxBytes) break;
       items.push(item);
     }
@@ -133,9 +134,9 @@ test('the queues share the room there is, and the one that had none comes first 
 
 test('a queue that is always full does not keep the items of another waiting', async () => {
   const { a, b, queue } = joined();
-  for (let i = 0; i < 40; i++) a.put(MIB);
-  for (let i = 0; i < 3; i++) b.put(MIB);
-  const came = entriesOf((await Promise.all([1, 2, 3, 4, 5, 6].map(() => queue.receive(MIB)))).flat());
+  for (let i = 0; i < 40; i++) a.put(65_535);
+  for (let i = 0; i < 3; i++) b.put(65_535);
+  const came = entriesOf((await Promise.all([1, 2, 3, 4, 5, 6].map(() => queue.receive(65_535)))).flat());
   assert.equal(came.filter(([entry]) => entry?.startsWith('b')).length, 3);
 });
 

@@ -9,6 +9,7 @@ import {
   type QueueItem,
   type QueueLimits,
 } from '../../src/queue/index.ts';
+import { entriesOf as entriesIn } from '../../src/tiles/index.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const MIB = 2 ** 20;
@@ -23,7 +24,7 @@ function log(queue: MemoryQueue): { readonly answer: (items: readonly QueueItem[
     answer: (items: readonly QueueItem[]) =>
       queue.answer(
         items.map((item) => {
-          const outcomes = item.entries.map(() => ({ index: state.size++, duplicate: false }));
+          const outcomes = entriesIn(item.entries).map(() => ({ index: state.size++, duplicate: false }));
           return { item, receipt: { outcomes, treeSize: state.size } };
         }),
       ),
@@ -37,7 +38,7 @@ test('single entries are answered each with its own index, in the order of the c
   const outcomes = Array.from({ length: 1_000 }, (_, i) => queue.submitOne(bytes(i % 7)));
   const items = await queue.receive(MIB);
   assert.deepEqual(
-    items.flatMap((item) => item.entries.map((entry) => entry.length)),
+    items.flatMap((item) => entriesIn(item.entries).map((entry) => entry.length)),
     Array.from({ length: 1_000 }, (_, i) => i % 7),
   );
   assert.ok(items.length < 10, `${items.length} items for 1,000 entries`);
@@ -56,7 +57,7 @@ test('batches and single entries keep the order of the calls', async () => {
   const third = queue.submitOne(bytes(4));
   const items = await queue.receive(MIB);
   assert.deepEqual(
-    items.map((item) => item.entries.map((entry) => entry.length)),
+    items.map((item) => entriesIn(item.entries).map((entry) => entry.length)),
     [[1], [2, 3], [4]],
   );
   await answer(items);
@@ -101,7 +102,7 @@ test('a full queue answers busy, and everything it took before is answered (LOAD
   const items = await queue.receive(MIB);
   // Delivered is not answered: there is still no room.
   await assert.rejects(queue.submitOne(bytes(1)), isBusy);
-  assert.equal(items.flatMap((item) => item.entries).length, 5);
+  assert.equal(items.flatMap((item) => entriesIn(item.entries)).length, 5);
   await answer(items);
   await Promise.all([...taken, single]);
   const later = queue.submitOne(bytes(1));
@@ -145,7 +146,7 @@ test('entries of 0, 1 and 65,535 bytes are taken, one of 65,536 spoils only its 
   await assert.rejects(queue.submit([bytes(1), bytes(65_536)]), (error) => isSteleError(error, 'limit'));
   const items = await queue.receive(MIB);
   assert.deepEqual(
-    items.flatMap((item) => item.entries.map((entry) => entry.length)),
+    items.flatMap((item) => entriesIn(item.entries).map((entry) => entry.length)),
     [0, 1, 65_535],
   );
   await answer(items);
@@ -207,7 +208,7 @@ test('what was delivered comes again in its old place after a redelivery, and is
   await queue.redeliver();
   const again = await queue.receive(MIB);
   assert.deepEqual(
-    again.map((item) => item.entries[0]?.length),
+    again.map((item) => entriesIn(item.entries)[0]?.length),
     [1, 3],
   );
   assert.equal(again[0]?.id, first[0]?.id);

@@ -1,6 +1,7 @@
 /** A stand-in for the sequencer, for tests of any queue. */
 
 import type { Answer, QueueItem, SubmissionQueue } from '../../src/queue/index.ts';
+import { entriesOf as entriesIn } from '../../src/tiles/index.ts';
 
 export const MIB = 2 ** 20;
 
@@ -11,7 +12,7 @@ export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(by
 export function answersFor(items: readonly QueueItem[], start = 0): Answer[] {
   let index = start;
   return items.map((item) => {
-    const outcomes = item.entries.map(() => ({ index: index++, duplicate: false }));
+    const outcomes = entriesIn(item.entries).map(() => ({ index: index++, duplicate: false }));
     return { item, receipt: { outcomes, treeSize: index } };
   });
 }
@@ -32,4 +33,5 @@ export async function receiveAll(queue: SubmissionQueue): Promise<QueueItem[]> {
 }
 
 /** As text, an array per item. */
-export const entriesOf = (items: readonly QueueItem[]): string[][] => items.map(({ entries }) => entries.map(textOf));
+export const entriesOf = (items: readonly QueueItem[]): string[][] =>
+  items.map(({ entries }) => entriesIn(entries).map(textOf));

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { type QueueItem, submitToSpool } from '../../src/queue/index.ts';
+import { entriesOf as entriesIn } from '../../src/tiles/index.ts';
 import { answersFor, MIB, receiveAll, textOf } from './queue-fixture.ts';
 import { namesIn, spoolFor, spoolPath, startSubmitter } from './spool-fixture.ts';
 
 /** `name`, `call` and place of each entry that a submitter of the tests wrote. */
 function parse(item: QueueItem): { name: string; call: number }[] {
-  return item.entries.map((entry, place) => {
+  return entriesIn(item.entries).map((entry, place) => {
     const [name = '', call, at] = textOf(entry.subarray(0, 40)).split(' ');
     assert.equal(Number(at), place, 'the entries of an item are in order');
     return { name, call: Number(call) };

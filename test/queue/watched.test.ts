@@ -3,14 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type QueueItem, type SubmissionQueue, WatchedQueue } from '../../src/queue/index.ts';
+import { encodeRun, entriesOf } from '../../src/tiles/index.ts';
 
 const item = (id: string, ...lengths: number[]): QueueItem => ({
   id,
-  entries: lengths.map((length) => new Uint8Array(length)),
+  entries: encodeRun(lengths.map((length) => new Uint8Array(length))),
 });
 const answerTo = (one: QueueItem) => ({
   item: one,
-  receipt: { outcomes: one.entries.map((_, index) => ({ index, duplicate: false })), treeSize: 9 },
+  receipt: { outcomes: entriesOf(one.entries).map((_, index) => ({ index, duplicate: false })), treeSize: 9 },
 });
 
 /** A queue that gives these items, one call each, and what it was asked. */

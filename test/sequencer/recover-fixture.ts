@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { fsck } from '../../src/client/index.ts';
 import { openCheckpoint, parseCheckpoint, type SignedCheckpoint, type Signer } from '../../src/note/index.ts';
 import { type RecoverRequest, type Recovery, recover } from '../../src/sequencer/index.ts';
-import { RECORD_HEADER, recordBuffer, recordKey, sealRecord } from '../../src/sequencer/record.ts';
+import { encodeRecord, recordKey } from '../../src/sequencer/record.ts';
 import { metaFor, type NewObject, type ObjectStore, type ReadableStore } from '../../src/store/index.ts';
 import { encodeBundle } from '../../src/tiles/index.ts';
 import {
@@ -118,11 +118,8 @@ export async function putRecord(log: KnownLog, base: number, count: number, tag 
   const leaves = log.entries.map((entry) => createHash('sha256').update('\0').update(entry).digest());
   const entries = Array.from({ length: count }, (_, i) => utf8(`${tag} ${base + i}`));
   const added = entries.map((entry) => createHash('sha256').update('\0').update(entry).digest());
-  const payload = encodeBundle(entries);
-  const bytes = recordBuffer(payload.length);
-  bytes.set(payload, RECORD_HEADER);
   const { id } = JSON.parse(new TextDecoder().decode(await bytesOf(log.publicStore, 'log.json')));
-  sealRecord(bytes, {
+  const header = {
     logId: new Uint8Array(Buffer.from(id, 'hex')),
     nonce: random(16),
     baseSize: base,
@@ -130,7 +127,8 @@ export async function putRecord(log: KnownLog, base: number, count: number, tag 
     newSize: base + count,
     newRoot: treeHash([...leaves.slice(0, base), ...added]),
     freeze: false,
-  });
+  };
+  const bytes = encodeRecord(header, [encodeBundle(entries)]);
   const key = recordKey(base);
   await log.privateStore.delete(key);
   await log.privateStore.create(key, bytes, metaFor(key));

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { isSteleError, SteleError } from '../../src/errors.ts';
 import { hashLeaf, rootOf } from '../../src/merkle/index.ts';
 import { DIRECTORY_SETTINGS, initLog, Sequencer } from '../../src/sequencer/index.ts';
-import { RECORD_HEADER, recordBuffer, recordKey, sealRecord } from '../../src/sequencer/record.ts';
+import { encodeRecord, recordKey } from '../../src/sequencer/record.ts';
 import { Wakeup } from '../../src/sequencer/wakeup.ts';
 import { metaFor, type ObjectStore } from '../../src/store/index.ts';
 import {
@@ -87,12 +87,10 @@ test('entries of a stray that a load walked, before it saw that the log had move
         await rival.add([utf8('r2')]);
         await rival.add([utf8('r3')]);
         const entry = utf8('x');
-        const bytes = recordBuffer(3);
-        bytes.set([0, 1, ...entry], RECORD_HEADER);
         const description = await log.privateStore.get('log.json');
         const { id } = JSON.parse(new TextDecoder().decode(description?.bytes)) as { id: string };
         const leaf = hashLeaf(utf8('r1'));
-        sealRecord(bytes, {
+        const header = {
           logId: Buffer.from(id, 'hex'),
           nonce: random(16),
           baseSize: 1,
@@ -100,7 +98,8 @@ test('entries of a stray that a load walked, before it saw that the log had move
           newSize: 2,
           newRoot: rootOf(Buffer.concat([leaf, hashLeaf(entry)])),
           freeze: false,
-        });
+        };
+        const bytes = encodeRecord(header, [Uint8Array.of(0, 1, ...entry)]);
         assert.ok(await log.privateStore.create(recordKey(1), bytes, metaFor(recordKey(1))), 'the key is vacated');
       },
     }),

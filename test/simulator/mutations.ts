@@ -81,8 +81,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       { file: 'load.ts', line: 'if (!equalBytes(state.edge.root(), record.newRoot)) {', by: 'if (false) {' },
       {
         file: 'load.ts',
-        line: 'advance(state, segment, { size: record.newSize, root: record.newRoot, own: false, seen });',
-        by: 'advance(state, segment, { size: record.newSize, root: state.edge.root(), own: false, seen });',
+        line: 'advance(state, record.baseSize, [segment], { size: record.newSize, root: record.newRoot, own: false, seen });',
+        by: 'advance(state, record.baseSize, [segment], { size: record.newSize, root: state.edge.root(), own: false, seen });',
       },
     ],
   },

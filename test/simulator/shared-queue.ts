@@ -2,6 +2,7 @@
 
 import { SteleError } from '../../src/errors.ts';
 import type { Answer, QueueItem, Receipt, SubmissionQueue } from '../../src/queue/index.ts';
+import { encodeRun, sizeOf } from '../../src/tiles/index.ts';
 import type { Network } from './network.ts';
 import type { Life, World } from './world.ts';
 
@@ -30,7 +31,7 @@ export class SharedQueue {
   submit(entries: readonly Uint8Array[]): Promise<Receipt> {
     return new Promise((answered) => {
       const arrive = (): void => {
-        this.#items.push({ id: `item-${++this.#named}`, entries, answered, hiddenUntil: 0 });
+        this.#items.push({ id: `item-${++this.#named}`, entries: encodeRun(entries), answered, hiddenUntil: 0 });
         for (const ring of this.#bells) ring();
       };
       this.#world.plan(this.#network.oneWay(), 'a submission arrives', arrive);
@@ -82,7 +83,7 @@ export class SharedQueue {
     let bytes = 0;
     for (const item of this.#items) {
       if (item.hiddenUntil > now || delivered.has(item.id)) continue;
-      bytes += item.entries.reduce((sum, entry) => sum + entry.length, 0);
+      bytes += sizeOf(item.entries);
       if (items.length > 0 && bytes > maxBytes) break;
       items.push(item);
       item.hiddenUntil = now + this.#hiddenMs;

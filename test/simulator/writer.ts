@@ -4,6 +4,7 @@ import { isSteleError, type SteleError } from '../../src/errors.ts';
 import { addSignatures, parseNote, signNote } from '../../src/note/index.ts';
 import { MemoryQueue, QUEUE_LIMITS, type Receipt, type SubmissionQueue } from '../../src/queue/index.ts';
 import { type Cosign, Sequencer } from '../../src/sequencer/index.ts';
+import { entriesOf } from '../../src/tiles/index.ts';
 import { logSigner, logVerifier, witnesses } from './keys.ts';
 import { MemoryOfOlder } from './memory-of-older.ts';
 import { storeOver } from './network.ts';
@@ -155,7 +156,7 @@ export class Writer {
         for (const { id, entries } of received) {
           items.set(
             id,
-            entries.map((entry) => Buffer.from(entry).toString('latin1')),
+            entriesOf(entries).map((entry) => Buffer.from(entry).toString('latin1')),
           );
         }
         return received;

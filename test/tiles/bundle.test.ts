@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isSteleError } from '../../src/errors.ts';
-import { encodeBundle, entriesOf, MAX_BUNDLE_SIZE, MAX_ENTRY_SIZE, parseBundle } from '../../src/tiles/index.ts';
+import {
+  encodeBundle,
+  entriesOf,
+  MAX_BUNDLE_SIZE,
+  MAX_ENTRY_SIZE,
+  parseBundle,
+  parseRun,
+} from '../../src/tiles/index.ts';
 import { concat, fromBase64, readJson, toBase64 } from './model.ts';
 
 interface BundleVectors {
@@ -22,7 +29,7 @@ test('every bundle of bundles.json is read as Go reads it, or refused as malform
   for (const { id, width, bundle, entries: expected, why, expect } of readJson<BundleVectors>('bundles.json').cases) {
     const bytes = fromBase64(bundle);
     if (expect === 'accept') {
-      const parsed = entriesOf(bytes, parseBundle(bytes, width));
+      const parsed = entriesOf(parseRun(bytes, width));
       assert.deepEqual(parsed.map(toBase64), expected, id);
       assert.deepEqual(encodeBundle(parsed), bytes, id);
     } else assert.throws(() => parseBundle(bytes, width), isMalformed, `${id}: ${why}`);
@@ -33,7 +40,7 @@ test('a bundle gives back its entries, and only for its own width (TILES-15)', (
   fc.assert(
     fc.property(entries, fc.nat(300), (original, width) => {
       const bytes = encodeBundle(original);
-      assert.deepEqual(entriesOf(bytes, parseBundle(bytes, original.length)), original);
+      assert.deepEqual(entriesOf(parseRun(bytes, original.length)), original);
       if (width !== original.length) assert.throws(() => parseBundle(bytes, width), isMalformed);
     }),
   );
@@ -79,7 +86,7 @@ test('any bytes are refused, or are the only encoding of what they are read as (
         return;
       }
       assert.equal(spans.length, 2 * width);
-      assert.deepEqual(encodeBundle(entriesOf(bytes, spans)), bytes);
+      assert.deepEqual(encodeBundle(entriesOf({ bytes, spans })), bytes);
     }),
     { numRuns: 5_000 },
   );
@@ -94,7 +101,7 @@ test('an absurd width is refused before memory is set aside for it (FUZZ-3)', ()
 test('the parser reads a bundle that lies anywhere inside a larger buffer (TILES-15)', () => {
   const bytes = encodeBundle([Uint8Array.of(7), Uint8Array.of(8, 9)]);
   const within = concat([Uint8Array.of(1, 2, 3), bytes, Uint8Array.of(4)]).subarray(3, 3 + bytes.length);
-  assert.deepEqual(entriesOf(within, parseBundle(within, 2)), [Uint8Array.of(7), Uint8Array.of(8, 9)]);
+  assert.deepEqual(entriesOf(parseRun(within, 2)), [Uint8Array.of(7), Uint8Array.of(8, 9)]);
 });
 
 test('256 entries of 65,535 bytes are the longest bundle; an entry one byte longer is refused, by its place (TILES-15)', () => {
@@ -112,5 +119,5 @@ test('the same encoding carries no entries, and the 65,536 of the largest journa
   assert.deepEqual(parseBundle(encodeBundle([]), 0), new Uint32Array());
   const many = Array.from({ length: 65_536 }, (_, i) => Uint8Array.of(i % 256));
   const bytes = encodeBundle(many);
-  assert.deepEqual(entriesOf(bytes, parseBundle(bytes, many.length)), many);
+  assert.deepEqual(entriesOf(parseRun(bytes, many.length)), many);
 });

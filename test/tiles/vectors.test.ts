@@ -76,7 +76,7 @@ for (const { name, folder, manifest, size, root, objectsIn, checkpointSha256 } o
         const bytes = readVector(`${folder}/${tilePath(tile)}`);
         const spans = parseBundle(bytes, tile.width);
         assert.deepEqual(hashLeaves(bytes, spans), readVector(`${folder}/${tilePath({ ...tile, level: 0 })}`));
-        assert.deepEqual(encodeBundle(entriesOf(bytes, spans)), bytes);
+        assert.deepEqual(encodeBundle(entriesOf({ bytes, spans })), bytes);
       }
     });
   }
