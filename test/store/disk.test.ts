@@ -29,6 +29,9 @@ function machine(): ModelFs {
 
 const TILES = ['tile/0/000', 'tile/0/001', 'tile/1/000.p/1', 'tile/entries/x001/000'].map((key) => object(key, key));
 
+/** So long that it is written directly. */
+const LONG = 'record 6 '.repeat(30_000);
+
 /** What a round writes, and what is there afterwards. Each is run on a store where the earlier ones were. */
 const WRITES: { name: string; key: string; text: string; run(store: ObjectStore): Promise<unknown> }[] = [
   {
@@ -55,6 +58,12 @@ const WRITES: { name: string; key: string; text: string; run(store: ObjectStore)
       const staged = await store.stage('journal/0003', bytes('record 3'), META);
       await staged.create().finally(() => staged.discard());
     },
+  },
+  {
+    name: 'create of a long object',
+    key: 'journal/0006',
+    text: LONG,
+    run: (store) => store.create('journal/0006', bytes(LONG), META),
   },
 ];
 
@@ -102,7 +111,8 @@ for (const errno of ['ENOSPC', 'EDQUOT', 'EMFILE', 'EIO', 'kept:EIO']) {
           assert.ok(error.message.includes(ROOT), where);
         }
         for (const [name, text] of fs.files(ROOT)) {
-          const whole = ['{}', 'earlier', 'size 0', 'size 3', 'record 0', 'record 3'].includes(text) || text === name;
+          const whole =
+            ['{}', 'earlier', 'size 0', 'size 3', 'record 0', 'record 3', LONG].includes(text) || text === name;
           assert.ok(whole || name.startsWith('.tmp/'), `${where}: ${name} is torn: ${text}`);
         }
         await settle(store, write);

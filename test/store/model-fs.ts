@@ -155,6 +155,11 @@ export class ModelFs implements DirectoryFs {
     });
   }
 
+  /** Written to, it is as `write` has it: who writes directly does so before anything else is in the file. */
+  openDirect(path: string): Promise<number> {
+    return this.#call({ name: 'openDirect', path }, (call) => this.#open(path, call));
+  }
+
   openFile(path: string): Promise<number> {
     return this.#call({ name: 'openFile', path }, (call) => {
       if (this.#find(path, call).kind === 'link') {
