@@ -1,0 +1,160 @@
+/** A log whose sequencer has a thread of its own is, for the program, the same as one that has not. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { createLog, generateKey, isSteleError, type LogOptions, openLog, openStore } from 'stele';
+import { fsck } from '../../src/client/index.ts';
+import { parseVerifierKey } from '../../src/note/index.ts';
+import { openReadableStore } from '../../src/store/index.ts';
+
+const { skey, vkey } = generateKey('log.example/thread', randomBytes(32));
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+async function scratch(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'stele-thread-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function optionsIn(folder: string): { publicStore: string; privateStore: string; key: string } {
+  const url = (name: string): string => pathToFileURL(join(folder, name)).href;
+  return { publicStore: url('public'), privateStore: url('private'), key: skey };
+}
+
+async function checkedSize({ publicStore }: { publicStore: string }): Promise<number> {
+  const report = await fsck(openReadableStore(publicStore), parseVerifierKey(vkey));
+  assert.deepEqual(report.problems, []);
+  return report.size;
+}
+
+/** What a program sees of a log that it fills, closes, and opens again: answers, events, reports. */
+async function story(options: LogOptions): Promise<unknown> {
+  let committed = 0;
+  const published: number[] = [];
+  const events: Partial<LogOptions> = {
+    onCommitted: ({ entries, bytes, latencyMs }) => {
+      assert.ok(bytes > 0 && latencyMs >= 0);
+      committed += entries;
+    },
+    onPublished: ({ checkpoint, objects, bytes, latencyMs }) => {
+      assert.ok(objects > 0 && bytes > 0 && latencyMs >= 0);
+      published.push(checkpoint.size);
+    },
+  };
+  const log = await createLog({ ...options, ...events });
+  const entries = Array.from({ length: 700 }, (_, i) => utf8(`entry ${i % 600}`.repeat(1 + (i % 40))));
+  const answers = await Promise.all(entries.map((entry) => log.append(entry)));
+  assert.equal(published.at(-1), log.published.size, 'an event comes before the answer');
+  const many = await log.appendAll([entries[3] ?? utf8(''), utf8('new'), utf8('new'), utf8('')]);
+  const { origin, size, root, extensions } = log.published;
+  const report = await log.close();
+  const again = await openLog(options);
+  const reopened = { size: again.published.size, answer: await again.append(utf8('new')) };
+  await again.close();
+  assert.equal(committed, size);
+  return { answers, many, tree: { origin, size, root, extensions }, report, reopened };
+}
+
+test('answers, events and reports are the same with a thread and without', async (t) => {
+  const [with_, without] = [optionsIn(await scratch(t)), optionsIn(await scratch(t))];
+  const expected = await story({ ...without, thread: false });
+  assert.deepEqual(await story(with_), expected);
+  assert.equal(await checkedSize(with_), await checkedSize(without));
+});
+
+test('a bucket or a folder by URL gets a thread, what cannot be handed to one is refused where it is asked for', async (t) => {
+  const options = optionsIn(await scratch(t));
+  const publicStore = await openStore(options.publicStore);
+  t.after(() => publicStore.close());
+  const clock = { now: () => 0, sleep: () => new Promise<void>(() => {}) };
+  for (const wrong of [{ publicStore }, { publicStore: 'mem:thread-test' }, { clock }]) {
+    await assert.rejects(createLog({ ...options, ...wrong, thread: true }), (error) => isSteleError(error, 'config'));
+  }
+  await using log = await createLog({ ...options, thread: true });
+  assert.equal(log.published.size, 0);
+});
+
+test('what keeps the thread from opening the log is told as without one, and its lock is free again', async (t) => {
+  const options = optionsIn(await scratch(t));
+  await assert.rejects(openLog(options), (error) => isSteleError(error, 'config'));
+  await assert.rejects(createLog({ ...options, key: 'PRIVATE+KEY+nonsense' }), (error) => isSteleError(error));
+  await assert.rejects(
+    createLog({ ...options, settings: { maxBatchEntries: 0 } }),
+    (error) => isSteleError(error, 'config') && /maxBatchEntries/.test(error.message),
+  );
+  await (await createLog(options)).close();
+  const log = await openLog(options);
+  await assert.rejects(openLog(options), (error) => isSteleError(error, 'locked'));
+  await assert.rejects(openLog({ ...options, thread: false }), (error) => isSteleError(error, 'locked'));
+  await log.close();
+});
+
+test('retries are told with their error', async (t) => {
+  const folder = await scratch(t);
+  const options = optionsIn(folder);
+  const told: { what: string; error: Error; attempt: number }[] = [];
+  const settings = { maxAttempts: 3, drainDeadlineMs: 2_000 };
+  const onRetry = (what: string, error: Error, attempt: number): void => void told.push({ what, error, attempt });
+  const log = await createLog({ ...options, settings, onRetry });
+  await rm(join(folder, 'public'), { recursive: true });
+  await rm(join(folder, 'private'), { recursive: true });
+  await assert.rejects(log.append(utf8('lost')), (error) => isSteleError(error));
+  await assert.rejects(log.close(), (error) => isSteleError(error));
+  assert.ok(told.length > 0);
+  for (const { what, error, attempt } of told) {
+    assert.ok(what.length > 0 && attempt >= 1);
+    assert.ok(isSteleError(error), 'with its code');
+    assert.ok(error.message.length > 0);
+  }
+});
+
+test('when the thread dies, everyone who waits is told, later callers too, and the lock is free (CRASH-8)', async (t) => {
+  const folder = await scratch(t);
+  const options = optionsIn(folder);
+  await (await createLog(options)).close();
+  // As instrumentation is, this is loaded into the thread; there it ends it in the middle of its work.
+  const bomb = join(folder, 'bomb.mjs');
+  await writeFile(
+    bomb,
+    `import { isMainThread } from 'node:worker_threads';
+     if (!isMainThread) setTimeout(() => process.exit(3), 400);`,
+  );
+  process.execArgv.push(`--import=${pathToFileURL(bomb).href}`);
+  const log = await openLog({ ...options, settings: { publishIntervalMs: 60_000 } });
+  process.execArgv.pop();
+  await log.append(utf8('answered')); // the first publication waits for nothing, the next for the interval
+  const waiting = log.append(utf8('unanswered'));
+  await assert.rejects(waiting, (error) => isSteleError(error, 'aborted') && /thread/.test(error.message));
+  await assert.rejects(log.append(utf8('later')), (error) => isSteleError(error, 'aborted'));
+  await assert.rejects(log.close(), /thread/);
+  await using again = await openLog(options);
+  assert.deepEqual(await again.append(utf8('answered')), { index: 0, duplicate: true });
+});
+
+test('a log that is not closed keeps no process alive, and loses nothing that was answered', async (t) => {
+  const folder = await scratch(t);
+  const options = optionsIn(folder);
+  const program = `
+    import { createLog } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
+    const log = await createLog(${JSON.stringify(options)});
+    const { index } = await log.append(new TextEncoder().encode('kept'));
+    process.stdout.write('answered ' + index);`;
+  const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 30_000,
+  });
+  let printed = '';
+  child.stdout.on('data', (chunk) => {
+    printed += chunk;
+  });
+  const [code, signal] = await once(child, 'close');
+  assert.deepEqual({ code, signal, printed }, { code: 0, signal: null, printed: 'answered 0' });
+  assert.equal(await checkedSize(options), 1);
+});
