@@ -56,17 +56,20 @@ export function readAnswer({ id, treeSize, places, outcomes }: SentAnswer): Answ
   return { item: { id, entries: { length: all.length } }, receipt: { outcomes: all, treeSize } };
 }
 
-/** An error: what crosses to another thread of one is its message and its stack. */
+/** What of an error crosses to another thread: its class does not. */
 export interface SentError {
   readonly code: ErrorCode | undefined;
-  readonly error: Error;
+  readonly message: string;
+  readonly stack: string | undefined;
 }
 
 export function sendError(error: unknown): SentError {
   const plain = error instanceof Error ? error : new Error(String(error));
-  return { code: isSteleError(error) ? error.code : undefined, error: new Error(plain.message) };
+  return { code: isSteleError(error) ? error.code : undefined, message: plain.message, stack: plain.stack };
 }
 
-export function readError({ code, error }: SentError): Error {
-  return code === undefined ? error : new SteleError(code, error.message);
+export function readError({ code, message, stack }: SentError): Error {
+  const error = code === undefined ? new Error(message) : new SteleError(code, message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
 }

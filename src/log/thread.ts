@@ -40,6 +40,10 @@ export async function openThread(
     ended.reject(error);
   };
   let published: SignedCheckpoint;
+  let closing = false;
+  const letGo = (): void => {
+    if (!closing && queue.waiting().entries === 0) worker.unref();
+  };
   worker.on('message', (message: FromThread) => {
     switch (message.kind) {
       case 'opened':
@@ -53,7 +57,7 @@ export async function openThread(
         return events.onRetry?.(message.what, readError(message.error), message.attempt);
       case 'answered':
         void queue.answer(message.answers.map(readAnswer));
-        if (queue.waiting().entries === 0) worker.unref();
+        letGo();
         return;
       case 'ended':
         return ended.resolve(message.report);
@@ -73,7 +77,7 @@ export async function openThread(
     await exited.promise; // and with it the lock is free
     throw error;
   }
-  worker.unref();
+  letGo();
   const post = (message: ToThread, transferred: ArrayBuffer[]): void => {
     worker.ref();
     worker.postMessage(message, transferred);
@@ -84,6 +88,7 @@ export async function openThread(
     },
     async run(stop) {
       await handOver(queue, AbortSignal.any([stop, over.signal]), post);
+      closing = true;
       post({ kind: 'stop' }, []);
       return ended.promise;
     },

@@ -138,14 +138,13 @@ test('when the thread dies, everyone who waits is told, later callers too, and t
   assert.deepEqual(await again.append(utf8('answered')), { index: 0, duplicate: true });
 });
 
-test('a log that is not closed keeps no process alive, and loses nothing that was answered', async (t) => {
-  const folder = await scratch(t);
-  const options = optionsIn(folder);
+/** Runs a program with a log in a process of its own, in which nothing else is going on; what it printed. */
+async function runProgram(options: LogOptions, body: string): Promise<string> {
   const program = `
     import { createLog } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
     const log = await createLog(${JSON.stringify(options)});
-    const { index } = await log.append(new TextEncoder().encode('kept'));
-    process.stdout.write('answered ' + index);`;
+    const entry = (text) => new TextEncoder().encode(text);
+    ${body}`;
   const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 30_000,
@@ -155,6 +154,29 @@ test('a log that is not closed keeps no process alive, and loses nothing that wa
     printed += chunk;
   });
   const [code, signal] = await once(child, 'close');
-  assert.deepEqual({ code, signal, printed }, { code: 0, signal: null, printed: 'answered 0' });
+  assert.deepEqual({ code, signal }, { code: 0, signal: null });
+  return printed;
+}
+
+test('a log that is not closed keeps no process alive, and loses nothing that was answered', async (t) => {
+  const options = optionsIn(await scratch(t));
+  const printed = await runProgram(
+    options,
+    "const { index } = await log.append(entry('kept')); process.stdout.write('answered ' + index);",
+  );
+  assert.equal(printed, 'answered 0');
   assert.equal(await checkedSize(options), 1);
+});
+
+test('a process lives as long as somebody waits for an answer or for the end of the log', async (t) => {
+  const options = { ...optionsIn(await scratch(t)), settings: { publishIntervalMs: 700 } };
+  const printed = await runProgram(
+    options,
+    `for (const text of ['one', 'two', 'three']) process.stdout.write((await log.append(entry(text))).index + ' ');
+     await log.append(entry('four'));
+     const last = log.append(entry('five'));
+     const { size } = await log.close();
+     process.stdout.write('closed at ' + size + ' with ' + (await last).index);`,
+  );
+  assert.equal(printed, '0 1 2 closed at 5 with 4');
 });

@@ -82,3 +82,27 @@ test('a writer with little to log is not kept waiting by one that always has som
   await clock.run(running);
   assert.equal((await audit(log)).length, 802);
 });
+
+test('what is worth 64 tiles is published before the interval is over, unless witnesses are to be asked', async () => {
+  const taken = async (entries: number, unusual: Parameters<typeof openWriter>[3] = {}): Promise<number> => {
+    const clock = steppedClock();
+    const log = distant(await newLog(), clock, 2);
+    const { sequencer, queue } = await clock.run(openWriter(log, { publishIntervalMs: 10_000 }, clock, unusual));
+    const stop = new AbortController();
+    const running = sequencer.run(stop.signal);
+    await clock.run(queue.submit(entriesFrom(0, 1))); // the first publication waits for nothing
+    const began = clock.now();
+    await clock.run(queue.submit(entriesFrom(1, entries)));
+    stop.abort();
+    await clock.run(running);
+    return clock.now() - began;
+  };
+  const enough = await taken(64 * 256);
+  assert.ok(enough < 1_000, `${enough} ms`);
+  for (const [what, waited] of [
+    ['one entry less', await taken(64 * 256 - 1)],
+    ['with witnesses', await taken(64 * 256, { cosign: async (note) => note })],
+  ] as const) {
+    assert.ok(waited > 9_000 && waited < 11_000, `${what}: ${waited} ms`);
+  }
+});

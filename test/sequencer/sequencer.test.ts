@@ -202,6 +202,29 @@ test('entries of 0, 1 and 65,535 bytes are logged byte for byte (LIMIT-1)', asyn
   );
 });
 
+test('items of any sizes, cut and joined on their way, with duplicates: each distinct entry is logged once, in order', async () => {
+  const entry = fc.tuple(fc.nat(12), fc.constantFrom(0, 5, 700, 3_000, 5_000));
+  const items = fc.array(fc.array(entry, { minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(items, fc.integer({ min: 1, max: 70 }), async (all, maxBatchEntries) => {
+      const log = await newLog();
+      const { queue, sequencer } = await openWriter(log, { maxBatchEntries });
+      const submitted = all.map((item) => item.map(([name, size]) => utf8(`${name} `.padEnd(size, '.'))));
+      const answers = submitted.map((item) => queue.submit(item));
+      await sequencer.drain();
+      const texts = submitted.flat().map(String);
+      const distinct = [...new Set(texts)];
+      assert.deepEqual((await audit(log)).map(String), distinct);
+      const outcomes = (await Promise.all(answers)).flatMap((receipt) => receipt.outcomes);
+      assert.deepEqual(
+        outcomes,
+        texts.map((text, i) => ({ index: distinct.indexOf(text), duplicate: texts.indexOf(text) < i })),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('a batch is bounded in bytes too, and a single large item makes several records', async () => {
   const log = await newLog();
   const writer = await openWriter(log, { maxBatchBytes: 200_000 });
