@@ -49,11 +49,12 @@ export function sendAnswer({ item, receipt: { outcomes, treeSize } }: Answer): S
 }
 
 export function readAnswer({ id, treeSize, places, outcomes }: SentAnswer): Answer {
-  const all: EntryOutcome[] = [...(outcomes ?? [])];
-  places?.forEach((place) => {
-    all.push(place < 0 ? { index: -1 - place, duplicate: true } : { index: place, duplicate: false });
-  });
+  const all = outcomes ?? Array.from(places ?? [], readPlace);
   return { item: { id, entries: { length: all.length } }, receipt: { outcomes: all, treeSize } };
+}
+
+function readPlace(place: number): EntryOutcome {
+  return place < 0 ? { index: -1 - place, duplicate: true } : { index: place, duplicate: false };
 }
 
 /** What of an error crosses to another thread: its class does not. */
