@@ -4,9 +4,18 @@
  * A submission is known by its leaf hash (DESIGN §5). Nothing here touches a store.
  */
 
-import { HASH_SIZE, type Hash, hashLeaves } from '../merkle/index.ts';
+import { HASH_SIZE, type Hash } from '../merkle/index.ts';
 import type { EntryOutcome, QueueItem } from '../queue/index.ts';
-import { type EntryRun, encodeRun, entriesOf, joinRuns, sliceRun, TILE_WIDTH } from '../tiles/index.ts';
+import {
+  type EntryRun,
+  encodeRun,
+  entriesOf,
+  type HashedRun,
+  hashedRun,
+  joinRuns,
+  sliceRun,
+  TILE_WIDTH,
+} from '../tiles/index.ts';
 import { hashWords } from './dedup-window.ts';
 import { encodeRecord, recordKey } from './record.ts';
 import { type LogState, type Segment, segmentOf } from './state.ts';
@@ -97,7 +106,7 @@ export function returnParts(waiting: Delivery[], parts: readonly Part[]): void {
 
 /** The entries of parts, in runs that are long enough to be written as they are, and their leaf hashes, packed. */
 export interface Gathered {
-  readonly runs: readonly EntryRun[];
+  readonly runs: readonly HashedRun[];
   readonly hashes: Uint8Array;
 }
 
@@ -105,10 +114,10 @@ export interface Gathered {
 const PIECE_BYTES = 4_096;
 
 export function gather(parts: readonly Part[]): Gathered {
-  const runs: EntryRun[] = [];
+  const runs: HashedRun[] = [];
   let short: EntryRun[] = [];
   const join = (): void => {
-    if (short.length > 0) runs.push(joinRuns(short));
+    if (short.length > 0) runs.push(hashedRun(joinRuns(short)));
     short = [];
   };
   for (const { delivery: from, from: start, to } of parts) {
@@ -116,11 +125,11 @@ export function gather(parts: readonly Part[]): Gathered {
     if (run.bytes.length < PIECE_BYTES) short.push(run);
     else {
       join();
-      runs.push(run);
+      runs.push(hashedRun(run));
     }
   }
   join();
-  return { runs, hashes: concatenate(runs.map((run) => run.hashes ?? hashLeaves(run.bytes, run.spans))) };
+  return { runs, hashes: concatenate(runs.map((run) => run.hashes)) };
 }
 
 /**
@@ -144,10 +153,7 @@ export function prepareBatch(
   const root = state.edge.root();
   const size = base.size + count;
   const tree = { baseSize: base.size, baseRoot: base.root, newSize: size, newRoot: root };
-  const bytes = encodeRecord(
-    { ...header, ...tree, freeze: false },
-    runs.map((run) => run.bytes),
-  );
+  const bytes = encodeRecord({ ...header, ...tree, freeze: false }, runs);
   const segments = segmentsOf(base.size, runs);
   return { parts, record: { key: recordKey(base.size), bytes, segments, base, size, root, leafHashes: hashes } };
 }
@@ -165,7 +171,8 @@ function onlyFresh({ runs, hashes }: Gathered, fresh: Uint8Array): Gathered {
   fresh.forEach((isFresh, i) => {
     if (isFresh === 1) chosen.push(hashes.subarray(HASH_SIZE * i, HASH_SIZE * (i + 1)));
   });
-  return { runs: [encodeRun(entries)], hashes: concatenate(chosen) };
+  const kept = concatenate(chosen);
+  return { runs: [{ ...encodeRun(entries), hashes: kept }], hashes: kept };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

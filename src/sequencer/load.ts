@@ -6,7 +6,7 @@
 
 import type { Clock } from '../clock.ts';
 import { SteleError } from '../errors.ts';
-import { equalBytes, type Hash, hashLeaves } from '../merkle/index.ts';
+import { equalBytes, type Hash } from '../merkle/index.ts';
 import type { Verifier } from '../note/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { TILE_WIDTH, type TileEdge } from '../tiles/index.ts';
@@ -222,7 +222,7 @@ export function notOurs(record: JournalRecord, head: { size: number }): SteleErr
 
 /** Appends a committed record of another writer, or of our own former life, to the state. Throws `refused`. */
 export function replay(state: LogState, record: JournalRecord, seen: number): void {
-  const hashes = hashLeaves(record.entries.bytes, record.entries.spans);
+  const { hashes } = record.entries;
   state.edge.append(hashes);
   if (!equalBytes(state.edge.root(), record.newRoot)) {
     throw new SteleError(

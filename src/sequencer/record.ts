@@ -3,7 +3,7 @@
  *
  * | bytes | field                                                            |
  * |-------|------------------------------------------------------------------|
- * | 16    | `stele-journal/v1`                                               |
+ * | 16    | `stele-journal/v2`                                               |
  * | 16    | id of the log                                                    |
  * | 16    | nonce: random, its writer knows its own record by it             |
  * | 8     | base size, big-endian: the tree this record extends; also its key|
@@ -13,13 +13,17 @@
  * | 4     | flags: 1 = freeze, all else 0                                    |
  * | 4     | length of the payload                                            |
  * | …     | payload: the entries, u16 length ‖ bytes each                    |
- * | 32    | SHA-256 of all of the above                                      |
+ * | 32    | SHA-256 of the fields before the payload and of its leaf hashes  |
+ *
+ * The leaf hashes are what the log needs of every entry anyway; a second pass over all bytes cost as much. A record of
+ * version 1, of which everything but this is the same, ends with the SHA-256 of all of the above: it is read, and no
+ * longer written.
  */
 
 import { SteleError } from '../errors.ts';
-import { equalBytes, sha256, sha256Pieces } from '../merkle/index.ts';
+import { equalBytes, sha256Pieces } from '../merkle/index.ts';
 import { totalLength } from '../store/index.ts';
-import { type EntryRun, parseRun } from '../tiles/index.ts';
+import { type HashedRun, hashedRun, parseRun } from '../tiles/index.ts';
 
 export const MAX_RECORD_BYTES = 16 * 2 ** 20;
 export const MAX_RECORD_ENTRIES = 65_536;
@@ -27,7 +31,8 @@ const HEADER = 136;
 const DIGEST = 32;
 /** What a record has besides its payload, in bytes. */
 export const RECORD_OVERHEAD = HEADER + DIGEST;
-const MAGIC = new TextEncoder().encode('stele-journal/v1');
+const MAGIC = new TextEncoder().encode('stele-journal/v2');
+const MAGIC_V1 = new TextEncoder().encode('stele-journal/v1');
 const FREEZE = 1;
 
 export interface RecordHeader {
@@ -44,11 +49,12 @@ export interface JournalRecord extends RecordHeader {
   /** The whole record, as stored. */
   readonly bytes: Uint8Array;
   /** A view into `bytes`. */
-  readonly entries: EntryRun;
+  readonly entries: HashedRun;
 }
 
 /** A record, in pieces to be written one after another; those of the payload are the very bytes that were given. */
-export function encodeRecord(header: RecordHeader, payload: readonly Uint8Array[]): Uint8Array[] {
+export function encodeRecord(header: RecordHeader, entries: readonly HashedRun[]): Uint8Array[] {
+  const payload = entries.map((run) => run.bytes);
   const bytes = new Uint8Array(HEADER);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC, 0);
@@ -60,8 +66,7 @@ export function encodeRecord(header: RecordHeader, payload: readonly Uint8Array[
   bytes.set(header.newRoot, 96);
   view.setUint32(128, header.freeze ? FREEZE : 0);
   view.setUint32(132, totalLength(payload));
-  const pieces = [bytes, ...payload];
-  return [...pieces, sha256Pieces(pieces)];
+  return [bytes, ...payload, sha256Pieces([bytes, ...entries.map((run) => run.hashes)])];
 }
 
 /** Reads a record, of which nothing is believed. Throws `malformed` naming `key`. */
@@ -71,9 +76,8 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
   };
   if (bytes.length < HEADER + DIGEST) return fail(`${bytes.length} bytes, too short for a record`);
   if (bytes.length > MAX_RECORD_BYTES) return fail(`${bytes.length} bytes, more than ${MAX_RECORD_BYTES}`);
-  if (!equalBytes(bytes.subarray(0, 16), MAGIC)) return fail('does not start with "stele-journal/v1"');
-  const body = bytes.subarray(0, bytes.length - DIGEST);
-  if (!equalBytes(sha256(body), bytes.subarray(bytes.length - DIGEST))) return fail('its SHA-256 does not match');
+  const isV1 = equalBytes(bytes.subarray(0, 16), MAGIC_V1);
+  if (!isV1 && !equalBytes(bytes.subarray(0, 16), MAGIC)) return fail('does not start with "stele-journal/v2"');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const baseSize = Number(view.getBigUint64(48));
   const newSize = Number(view.getBigUint64(88));
@@ -85,9 +89,13 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
   if (count < 0 || count > MAX_RECORD_ENTRIES) return fail(`${count} entries`);
   if (flags !== 0 && flags !== FREEZE) return fail(`unknown flags ${flags}`);
   if ((count === 0) !== (flags === FREEZE)) return fail('only a freeze has no entries, and it has none');
+  const entries = hashedRun(parseRun(payload, count));
+  const covered = isV1 ? [bytes.subarray(0, bytes.length - DIGEST)] : [bytes.subarray(0, HEADER), entries.hashes];
+  if (!equalBytes(sha256Pieces(covered), bytes.subarray(bytes.length - DIGEST)))
+    return fail('its SHA-256 does not match');
   return {
     bytes,
-    entries: parseRun(payload, count),
+    entries,
     logId: bytes.subarray(16, 32),
     nonce: bytes.subarray(32, 48),
     baseSize,

@@ -7,7 +7,7 @@ import { SteleError } from '../errors.ts';
 import { equalBytes, type Hash } from '../merkle/index.ts';
 import { formatCheckpoint, type SignedCheckpoint, type Signer, signNote, type Verifier } from '../note/index.ts';
 import { metaFor, type ObjectStore } from '../store/index.ts';
-import { TILE_WIDTH } from '../tiles/index.ts';
+import { type EntryRun, hashedRun, sliceRun, TILE_WIDTH } from '../tiles/index.ts';
 import { CHECKPOINT_KEY, MAX_CHECKPOINT_BYTES, replaceCheckpoint, requireCheckpoint } from './checkpoints.ts';
 import { createDescription, DESCRIPTION_KEY, idBytes } from './description.ts';
 import { encodeRecord, JOURNAL, MAX_RECORD_BYTES, RECORD_OVERHEAD, recordKey } from './record.ts';
@@ -117,15 +117,11 @@ async function writeBoundary(
   const n = Math.floor(earliest / TILE_WIDTH);
   const width = target.size - n * TILE_WIDTH;
   const { value: last } = await tiles.leafHashes(n * TILE_WIDTH, target.size).next();
-  const { bytes, spans } = await readBundle(
-    publicStore,
-    { level: 'entries', n, width },
-    last?.hashes ?? new Uint8Array(),
-  );
-  const offset = (start: number): number => (spans[2 * (start - n * TILE_WIDTH)] ?? 0) - 2;
+  const bundle = await readBundle(publicStore, { level: 'entries', n, width }, last?.hashes ?? new Uint8Array());
+  const entriesFrom = (start: number): EntryRun => sliceRun(bundle, start - n * TILE_WIDTH, width);
   // 256 entries of the longest kind are just above what a record may have.
   let start = earliest;
-  while (RECORD_OVERHEAD + bytes.length - offset(start) > MAX_RECORD_BYTES) start += 1;
+  while (RECORD_OVERHEAD + entriesFrom(start).bytes.length > MAX_RECORD_BYTES) start += 1;
   const header = {
     logId,
     nonce: random(16),
@@ -135,7 +131,7 @@ async function writeBoundary(
     newRoot: target.root,
     freeze: false,
   };
-  const record = encodeRecord(header, [bytes.subarray(offset(start))]);
+  const record = encodeRecord(header, [hashedRun(entriesFrom(start))]);
   // It commits nothing that is not known already: all evidence there is makes this tree of these entries.
   const key = recordKey(start);
   if (!(await privateStore.create(key, record, metaFor(key)))) throw writtenMeanwhile(key, privateStore);

@@ -6,6 +6,7 @@ import type { ReadableStore } from '../store/index.ts';
 import {
   type EntryRun,
   edgeTiles,
+  type HashedRun,
   MAX_BUNDLE_SIZE,
   parseRun,
   TILE_WIDTH,
@@ -65,7 +66,7 @@ export async function readEdgeBundle(store: ReadableStore, edge: TileEdge, size:
 }
 
 /** A bundle whose entries have these (verified, packed) leaf hashes. Throws `corrupt`. */
-export async function readBundle(store: ReadableStore, tile: Tile, leafHashes: Uint8Array): Promise<EntryRun> {
+export async function readBundle(store: ReadableStore, tile: Tile, leafHashes: Uint8Array): Promise<HashedRun> {
   const { width } = tile;
   const key = tilePath(tile);
   const bytes = await readBounded(store, key, MAX_BUNDLE_SIZE);
@@ -81,7 +82,7 @@ export async function readBundle(store: ReadableStore, tile: Tile, leafHashes: U
   if (!equalBytes(hashLeaves(bytes, run.spans), leafHashes)) {
     throw corrupt(key, `of ${store.url} does not hash to its tile`);
   }
-  return run;
+  return { ...run, hashes: leafHashes };
 }
 
 /** Reads tiles of one published tree; each is verified once and kept while this reader lives. */

@@ -1,7 +1,7 @@
 /** Entry bundles: u16 length ‖ entry, one after another, in the order of the log (TILES-15). */
 
 import { SteleError } from '../errors.ts';
-import { HASH_SIZE } from '../merkle/index.ts';
+import { HASH_SIZE, hashLeaves } from '../merkle/index.ts';
 import { TILE_WIDTH } from './tile.ts';
 
 /** Bytes of the longest entry: what a u16 can say. */
@@ -25,6 +25,9 @@ export interface EntryRun {
   /** Their packed leaf hashes, where somebody has computed them. */
   readonly hashes?: Uint8Array;
 }
+
+/** A run of which the leaf hashes are known. */
+export type HashedRun = EntryRun & { readonly hashes: Uint8Array };
 
 /** Offsets are kept as u32. */
 const MAX_PARSED_SIZE = 2 ** 32 - 1;
@@ -123,6 +126,11 @@ export function joinRuns(runs: readonly EntryRun[]): EntryRun {
     place += run.length;
   }
   return { bytes, spans, length, ...(hashes && { hashes }) };
+}
+
+/** The same run, with its leaf hashes: computed only where they are not known. */
+export function hashedRun(run: EntryRun): HashedRun {
+  return { ...run, hashes: run.hashes ?? hashLeaves(run.bytes, run.spans) };
 }
 
 /** Bytes of the entries themselves, without their lengths. */

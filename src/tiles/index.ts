@@ -11,6 +11,8 @@ export {
   encodeBundle,
   encodeRun,
   entriesOf,
+  type HashedRun,
+  hashedRun,
   joinRuns,
   MAX_BUNDLE_SIZE,
   MAX_ENTRY_SIZE,

@@ -7,7 +7,7 @@ import { openCheckpoint, parseCheckpoint, type SignedCheckpoint, type Signer } f
 import { type RecoverRequest, type Recovery, recover } from '../../src/sequencer/index.ts';
 import { encodeRecord, recordKey } from '../../src/sequencer/record.ts';
 import { metaFor, type NewObject, type ObjectStore, type ReadableStore } from '../../src/store/index.ts';
-import { encodeBundle } from '../../src/tiles/index.ts';
+import { encodeRun, hashedRun } from '../../src/tiles/index.ts';
 import {
   audit,
   emptyStores,
@@ -128,7 +128,7 @@ export async function putRecord(log: KnownLog, base: number, count: number, tag 
     newRoot: treeHash([...leaves.slice(0, base), ...added]),
     freeze: false,
   };
-  const bytes = encodeRecord(header, [encodeBundle(entries)]);
+  const bytes = encodeRecord(header, [hashedRun(encodeRun(entries))]);
   const key = recordKey(base);
   await log.privateStore.delete(key);
   await log.privateStore.create(key, bytes, metaFor(key));

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isSteleError } from '../../src/errors.ts';
 import { encodeRecord, parseRecord, recordKey } from '../../src/sequencer/record.ts';
+import { encodeRun, hashedRun } from '../../src/tiles/index.ts';
 import { entriesFrom, indices, keysOf, META, mustGet, newLog, openWriter, type TestLog, utf8 } from './harness.ts';
 
 interface Refusal {
@@ -113,7 +114,7 @@ const REFUSALS: readonly Refusal[] = [
     name: 'a record at the head extends another tree (CORRUPT-2)',
     harm: async (log) => {
       const last = parseRecord(LAST, (await mustGet(log, 'privateStore', LAST)).bytes);
-      const bytes = encodeRecord({ ...last, baseSize: 310, newSize: 311 }, [Uint8Array.of(0, 1, 65)]);
+      const bytes = encodeRecord({ ...last, baseSize: 310, newSize: 311 }, [hashedRun(encodeRun([Uint8Array.of(65)]))]);
       await log.privateStore.create(recordKey(310), bytes, META);
     },
     message: /extends another tree/,
@@ -122,7 +123,7 @@ const REFUSALS: readonly Refusal[] = [
     name: 'a record lies beyond what can be reached: the public store went back in time (CORRUPT-9)',
     harm: async (log) => {
       const last = parseRecord(LAST, (await mustGet(log, 'privateStore', LAST)).bytes);
-      const bytes = encodeRecord({ ...last, baseSize: 400, newSize: 401 }, [Uint8Array.of(0, 1, 65)]);
+      const bytes = encodeRecord({ ...last, baseSize: 400, newSize: 401 }, [hashedRun(encodeRun([Uint8Array.of(65)]))]);
       await log.privateStore.create(recordKey(400), bytes, META);
     },
     message: /went back in time/,

@@ -8,6 +8,7 @@ import { DIRECTORY_SETTINGS, initLog, Sequencer } from '../../src/sequencer/inde
 import { encodeRecord, recordKey } from '../../src/sequencer/record.ts';
 import { Wakeup } from '../../src/sequencer/wakeup.ts';
 import { metaFor, type ObjectStore } from '../../src/store/index.ts';
+import { encodeRun, hashedRun } from '../../src/tiles/index.ts';
 import {
   audit,
   emptyStores,
@@ -99,7 +100,7 @@ test('entries of a stray that a load walked, before it saw that the log had move
           newRoot: rootOf(Buffer.concat([leaf, hashLeaf(entry)])),
           freeze: false,
         };
-        const bytes = encodeRecord(header, [Uint8Array.of(0, 1, ...entry)]);
+        const bytes = encodeRecord(header, [hashedRun(encodeRun([entry]))]);
         assert.ok(await log.privateStore.create(recordKey(1), bytes, metaFor(recordKey(1))), 'the key is vacated');
       },
     }),

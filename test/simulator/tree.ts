@@ -137,7 +137,7 @@ export function readRecord(stored: Uint8Array): Record {
 export function writeRecord(logId: Uint8Array, record: Record): Buffer {
   const payload = bundleOf(record.entries);
   const bytes = Buffer.alloc(HEADER + payload.length);
-  bytes.write('stele-journal/v1', 'latin1');
+  bytes.write('stele-journal/v2', 'latin1');
   bytes.set(logId, 16);
   bytes.writeBigUInt64BE(BigInt(record.base), 48);
   bytes.set(record.baseRoot, 56);
@@ -146,7 +146,8 @@ export function writeRecord(logId: Uint8Array, record: Record): Buffer {
   bytes.writeUInt32BE(record.freeze ? 1 : 0, 128);
   bytes.writeUInt32BE(payload.length, 132);
   bytes.set(payload, HEADER);
-  return Buffer.concat([bytes, sha256(bytes)]);
+  const leaves = record.entries.map((entry) => sha256(Buffer.from(`\0${entry}`, 'latin1')));
+  return Buffer.concat([bytes, sha256(Buffer.concat([bytes.subarray(0, HEADER), ...leaves]))]);
 }
 
 /** Size and root of a signed or unsigned checkpoint. */
