@@ -23,7 +23,7 @@
 import { SteleError } from '../errors.ts';
 import { equalBytes, sha256Pieces } from '../merkle/index.ts';
 import { totalLength } from '../store/index.ts';
-import { type HashedRun, hashedRun, parseRun } from '../tiles/index.ts';
+import { type EntryRun, type HashedRun, hashedRun, parseRun } from '../tiles/index.ts';
 
 export const MAX_RECORD_BYTES = 16 * 2 ** 20;
 export const MAX_RECORD_ENTRIES = 65_536;
@@ -89,10 +89,10 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
   if (count < 0 || count > MAX_RECORD_ENTRIES) return fail(`${count} entries`);
   if (flags !== 0 && flags !== FREEZE) return fail(`unknown flags ${flags}`);
   if ((count === 0) !== (flags === FREEZE)) return fail('only a freeze has no entries, and it has none');
-  const entries = hashedRun(parseRun(payload, count));
+  const entries = hashedRun(parsed(payload, count, fail));
   const covered = isV1 ? [bytes.subarray(0, bytes.length - DIGEST)] : [bytes.subarray(0, HEADER), entries.hashes];
-  if (!equalBytes(sha256Pieces(covered), bytes.subarray(bytes.length - DIGEST)))
-    return fail('its SHA-256 does not match');
+  const digest = bytes.subarray(bytes.length - DIGEST);
+  if (!equalBytes(sha256Pieces(covered), digest)) return fail('its SHA-256 does not match');
   return {
     bytes,
     entries,
@@ -104,6 +104,14 @@ export function parseRecord(key: string, bytes: Uint8Array): JournalRecord {
     newRoot: bytes.subarray(96, 128),
     freeze: flags === FREEZE,
   };
+}
+
+function parsed(payload: Uint8Array, count: number, fail: (what: string) => never): EntryRun {
+  try {
+    return parseRun(payload, count);
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** `journal/0000000000001234`: the base size in 16 digits, so that byte order is the order of the log. */

@@ -37,7 +37,7 @@ export interface DirectoryFs {
   pathInfo(path: string): Promise<PathInfo>;
   /** Fills `into` from byte `position` of the file on; fewer bytes than fit only at its end, or for no reason. */
   read(fd: number, into: Uint8Array, position: number): Promise<number>;
-  /** Writes the pieces at the end of the file, or behind what was written directly; the number of bytes taken may be smaller than asked. */
+  /** Writes the pieces behind what was written before; the number of bytes taken may be smaller than asked. */
   write(fd: number, pieces: readonly Uint8Array[]): Promise<number>;
   /** The file's bytes and length. */
   flushFile(fd: number): Promise<void>;

@@ -35,7 +35,7 @@ for (const { id, key, expect, why, version, record, parsed } of vectors.cases) {
     if (expect === 'reject') {
       assert.throws(
         () => parseRecord(key, bytes),
-        (error) => error instanceof SteleError && error.code === 'malformed',
+        (error) => error instanceof SteleError && error.code === 'malformed' && error.message.includes(key),
       );
       return;
     }
@@ -70,7 +70,7 @@ for (const goodId of ['across-a-tile', 'two-behind-three-v1'])
     const refused = (mutant: Uint8Array): void => {
       assert.throws(
         () => parseRecord(good.key, mutant),
-        (error) => error instanceof SteleError && error.code === 'malformed',
+        (error) => error instanceof SteleError && error.code === 'malformed' && error.message.includes(good.key),
       );
     };
     for (let length = 0; length < bytes.length; length++) refused(bytes.subarray(0, length));
