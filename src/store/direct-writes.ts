@@ -48,13 +48,17 @@ class Buffers {
   }
 }
 
-/** Of this thread; made when first needed, undefined where there is no WebAssembly. */
-let buffers: Buffers | undefined;
+/** Of this thread; made when first needed. */
+let buffers: Buffers | 'none' | undefined;
 
+/** Undefined where there is no WebAssembly, or no room for its memory. */
 function theBuffers(): Buffers | undefined {
-  if (typeof WebAssembly === 'undefined') return undefined;
-  buffers ??= new Buffers(threadPoolSize());
-  return buffers;
+  try {
+    buffers ??= new Buffers(threadPoolSize());
+  } catch {
+    buffers = 'none';
+  }
+  return buffers === 'none' ? undefined : buffers;
 }
 
 /** Whether, and how, the files of one directory are written directly. */

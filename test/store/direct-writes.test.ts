@@ -1,10 +1,12 @@
 /** Long objects are written past the page cache, where the system can; whether it can or not, they are the same. */
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { isSteleError } from '../../src/errors.ts';
 import { type DirectoryFs, metaFor, nodeFs, openDirectory } from '../../src/store/index.ts';
@@ -100,6 +102,28 @@ test('many at once are not mixed up', async (t) => {
   assert.deepEqual(await readdir(join(folder, '.tmp')), []);
   await store.close();
 });
+
+for (const [what, harm] of [
+  ['no WebAssembly', 'delete globalThis.WebAssembly;'],
+  ['no memory for it', "WebAssembly.Memory = class { constructor() { throw new RangeError('planted'); } };"],
+] as const) {
+  test(`where there is ${what}, long objects are written the usual way`, async (t) => {
+    const folder = await realFolder(t);
+    const program = `
+      const { metaFor, openDirectory } = await import(${JSON.stringify(new URL('../../src/store/index.ts', import.meta.url).href)});
+      ${harm}
+      const store = await openDirectory(${JSON.stringify(folder)});
+      await store.create('a', new Uint8Array(300_000).fill(7), metaFor('a'));
+      await store.create('b', new Uint8Array(300_000).fill(8), metaFor('b'));`;
+    await promisify(execFile)(process.execPath, ['--conditions=source', '--input-type=module', '--eval', program]);
+    for (const [name, byte] of [
+      ['a', 7],
+      ['b', 8],
+    ] as const) {
+      assert.deepEqual(new Uint8Array(await readFile(join(folder, name))), new Uint8Array(300_000).fill(byte));
+    }
+  });
+}
 
 test('short objects are not written directly, nor the end of a long one', async () => {
   const fs = machine();
