@@ -59,7 +59,7 @@ export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
   builder: {
     // A multiple of every batch size, so that no run of Tessera ends by waiting for a batch's age; and seconds of work,
     // so that what a fresh process spends on compiling our code counts for little.
-    entries: { type: 'number', default: 524_288, describe: 'Entries of each run' },
+    entries: { type: 'number', default: 1_048_576, describe: 'Entries of each run' },
     bytes: { type: 'array', number: true, default: [1_024, 128], describe: 'Bytes of each entry' },
     'fsck-entries': { type: 'number', default: 1_048_576, describe: 'Entries of the log that both check' },
     rounds: { type: 'number', default: 5, describe: 'Rounds of interleaved runs' },
