@@ -120,17 +120,19 @@ test('when the thread dies, everyone who waits is told, later callers too, and t
   const options = optionsIn(folder);
   await (await createLog(options)).close();
   // As instrumentation is, this is loaded into the thread; there it ends it in the middle of its work.
-  const bomb = join(folder, 'bomb.mjs');
+  const [bomb, fuse] = [join(folder, 'bomb.mjs'), join(folder, 'fuse')];
   await writeFile(
     bomb,
-    `import { isMainThread } from 'node:worker_threads';
-     if (!isMainThread) setTimeout(() => process.exit(3), 400);`,
+    `import { existsSync } from 'node:fs';
+     import { isMainThread } from 'node:worker_threads';
+     if (!isMainThread) setInterval(() => existsSync(${JSON.stringify(fuse)}) && process.exit(3), 20);`,
   );
   process.execArgv.push(`--import=${pathToFileURL(bomb).href}`);
   const log = await openLog({ ...options, settings: { publishIntervalMs: 60_000 } });
   process.execArgv.pop();
   await log.append(utf8('answered')); // the first publication waits for nothing, the next for the interval
   const waiting = log.append(utf8('unanswered'));
+  await writeFile(fuse, '');
   await assert.rejects(waiting, (error) => isSteleError(error, 'aborted') && /thread/.test(error.message));
   await assert.rejects(log.append(utf8('later')), (error) => isSteleError(error, 'aborted'));
   await assert.rejects(log.close(), /thread/);

@@ -30,7 +30,7 @@ function machine(): ModelFs {
 const TILES = ['tile/0/000', 'tile/0/001', 'tile/1/000.p/1', 'tile/entries/x001/000'].map((key) => object(key, key));
 
 /** So long that it is written directly. */
-const LONG = 'record 6 '.repeat(30_000);
+const LONG = 'record 6 '.repeat(14_600);
 
 /** What a round writes, and what is there afterwards. Each is run on a store where the earlier ones were. */
 const WRITES: { name: string; key: string; text: string; run(store: ObjectStore): Promise<unknown> }[] = [
