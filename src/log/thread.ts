@@ -9,7 +9,7 @@ import { hashLeaves, kernelModule } from '../merkle/index.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
 import type { MemoryQueue } from '../queue/index.ts';
 import type { RunReport, SequencerEvents } from '../sequencer/index.ts';
-import { type FromThread, readAnswer, readError, type ThreadData, type ToThread } from './messages.ts';
+import { type FromThread, readAnswer, readError, type SentAnswer, type ThreadData, type ToThread } from './messages.ts';
 import type { Writer, WriterSetup } from './writer.ts';
 
 /** Compiled beside this file under the same kind of name. */
@@ -17,6 +17,9 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? './thread-worker.ts' : 
 
 /** What is hashed and handed over between two turns of this thread's event loop, in bytes. */
 const PORTION = 2 ** 20;
+
+/** Items that are answered between two turns: up to 256 entries each, everyone of whom goes on with what they were doing. */
+const ANSWERED_AT_ONCE = 16;
 
 /** Opens the log in a new thread, which keeps the process alive only while something is asked of it. Throws as `openLog`. */
 export async function openThread(
@@ -28,6 +31,9 @@ export async function openThread(
   const worker = new Worker(WORKER, {
     workerData,
     execArgv: preloads(process.execArgv),
+    // Not passed on: that would open this process's own output, and writing to a pipe would no longer wait for its reader.
+    stdout: true,
+    stderr: true,
   });
   const opened = Promise.withResolvers<SignedCheckpoint>();
   const ended = Promise.withResolvers<RunReport>();
@@ -44,6 +50,12 @@ export async function openThread(
   const letGo = (): void => {
     if (!closing && queue.waiting().entries === 0) worker.unref();
   };
+  const answers: SentAnswer[] = [];
+  const give = (count: number): void => void queue.answer(answers.splice(0, count).map(readAnswer));
+  const giveAll = async (): Promise<void> => {
+    for (; answers.length > 0; await setImmediate()) give(ANSWERED_AT_ONCE);
+    letGo();
+  };
   worker.on('message', (message: FromThread) => {
     switch (message.kind) {
       case 'opened':
@@ -55,13 +67,17 @@ export async function openThread(
         return events.onPublished?.(message.event);
       case 'retry':
         return events.onRetry?.(message.what, readError(message.error), message.attempt);
-      case 'answered':
-        void queue.answer(message.answers.map(readAnswer));
-        letGo();
+      case 'answered': {
+        const isAtIt = answers.length > 0;
+        for (const answer of message.answers) answers.push(answer);
+        if (!isAtIt) void giveAll();
         return;
+      }
       case 'ended':
+        give(answers.length); // before the queue is closed
         return ended.resolve(message.report);
       case 'failed':
+        give(answers.length);
         return fail(readError(message.error));
     }
   });

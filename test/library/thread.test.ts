@@ -182,3 +182,14 @@ test('a process lives as long as somebody waits for an answer or for the end of 
   );
   assert.equal(printed, '0 1 2 closed at 5 with 4');
 });
+
+test('a program writes to its output as it did without a log: to a pipe that is full it waits', async (t) => {
+  const options = optionsIn(await scratch(t));
+  const printed = await runProgram(
+    options,
+    `const { writeSync } = await import('node:fs');
+     for (let i = 0; i < 100; i++) writeSync(1, 'x'.repeat(10_000));
+     await log.close();`,
+  );
+  assert.equal(printed.length, 1_000_000);
+});
