@@ -72,6 +72,7 @@ export async function withBenchLog<T>(
     const written = { objects: 0, bytes: 0 };
     const log = await createLog({
       ...urls,
+      thread: !/^mem:/.test(urls.publicStore),
       key: skey,
       settings: options.settings,
       onCommitted(event) {

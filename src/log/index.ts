@@ -1,7 +1,7 @@
 /**
  * log: a log that a program writes to (the library entry `stele`): queue, sequencer and stores put together.
  *
- * The sequencer runs in a thread of its own where the stores are named by URLs, and else in the caller's. What it does is
+ * The sequencer runs in a thread of its own where that is asked for, and else in the caller's. What it does is
  * the same (DESIGN §5); only who hashes the entries differs: the thread that submits them.
  */
 

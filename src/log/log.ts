@@ -29,9 +29,9 @@ export interface LogOptions extends SequencerEvents {
   /** Default: the system's. */
   readonly clock?: Clock;
   /**
-   * Whether entries are sequenced in a thread of its own, beside the caller's: half as fast again under load, and the
-   * caller's event loop stays free. Default: where that can be, which is for stores given by URLs other than `mem:`, and
-   * the system's clock. Throws `config` where it is asked for and cannot be.
+   * Whether entries are sequenced in a thread of its own, beside the caller's: faster where very many
+   * entries wait at a time, slower where few arrive steadily. Default: no. Throws `config` where it cannot be: for open
+   * stores, those in memory, and an injected clock.
    */
   readonly thread?: boolean;
 }
@@ -126,7 +126,7 @@ async function open(options: LogOptions, create: { readonly url?: string } | und
   };
   const setup = { key, settings, lockWaitMs, ...(create && { create }) };
   const isNamed = (store: string | ObjectStore): store is string => typeof store === 'string' && !/^mem:/i.test(store);
-  if (options.thread !== false && isNamed(publicStore) && isNamed(privateStore) && options.clock === undefined) {
+  if (options.thread === true && isNamed(publicStore) && isNamed(privateStore) && options.clock === undefined) {
     return new Log(queue, await openThread({ ...setup, publicStore, privateStore }, queue, events));
   }
   if (options.thread === true) {

@@ -23,9 +23,9 @@ async function scratch(t: TestContext): Promise<string> {
   return folder;
 }
 
-function optionsIn(folder: string): { publicStore: string; privateStore: string; key: string } {
+function optionsIn(folder: string): { publicStore: string; privateStore: string; key: string; thread: true } {
   const url = (name: string): string => pathToFileURL(join(folder, name)).href;
-  return { publicStore: url('public'), privateStore: url('private'), key: skey };
+  return { publicStore: url('public'), privateStore: url('private'), key: skey, thread: true };
 }
 
 async function checkedSize({ publicStore }: { publicStore: string }): Promise<number> {
