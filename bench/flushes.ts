@@ -10,7 +10,7 @@ import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worke
 
 if (isMainThread) {
   setEnvironmentData(import.meta.url, new Int32Array(new SharedArrayBuffer(4)));
-  process.execArgv.push(`--import=${import.meta.url}`);
+  process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} --import=${import.meta.url}`;
 }
 const count = getEnvironmentData(import.meta.url) as unknown as Int32Array;
 

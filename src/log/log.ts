@@ -107,7 +107,7 @@ export class Log {
 async function open(options: LogOptions, create: { readonly url?: string } | undefined): Promise<Log> {
   const { publicStore, privateStore, key, lockWaitMs = 0, clock = systemClock } = options;
   const url = typeof publicStore === 'string' ? publicStore : publicStore.url;
-  const defaults = /^(file|mem):/.test(url) ? DIRECTORY_SETTINGS : BUCKET_SETTINGS;
+  const defaults = /^(file|mem):/i.test(url) ? DIRECTORY_SETTINGS : BUCKET_SETTINGS;
   const settings = { ...defaults, ...options.settings };
   const queue = new MemoryQueue({
     limits: {

@@ -19,13 +19,14 @@ export type ToThread =
   | { readonly kind: 'stop' };
 
 export type FromThread =
-  | { readonly kind: 'opened'; readonly published: SignedCheckpoint }
+  | { readonly kind: 'opened'; readonly checkpoint: SignedCheckpoint }
   | { readonly kind: 'committed'; readonly event: { entries: number; bytes: number; latencyMs: number } }
   | { readonly kind: 'published'; readonly event: Publication }
   | { readonly kind: 'retry'; readonly what: string; readonly error: SentError; readonly attempt: number }
-  | { readonly kind: 'answered'; readonly answers: readonly SentAnswer[] }
+  /** `checkpoint`: the one that stands, which covers them. */
+  | { readonly kind: 'answered'; readonly answers: readonly SentAnswer[]; readonly checkpoint: SignedCheckpoint }
   /** Stores and lock are let go of; nothing more comes. */
-  | { readonly kind: 'ended'; readonly report: RunReport }
+  | { readonly kind: 'ended'; readonly report: RunReport; readonly checkpoint: SignedCheckpoint }
   | { readonly kind: 'failed'; readonly error: SentError };
 
 /** The receipt of one item. */

@@ -5,31 +5,35 @@ import { systemClock } from '../clock.ts';
 import { useKernelModule } from '../merkle/index.ts';
 import { RelayedQueue } from '../queue/index.ts';
 import { type FromThread, sendAnswer, sendError, type ThreadData, type ToThread } from './messages.ts';
-import { openWriter } from './writer.ts';
+import { openWriter, type Writer } from './writer.ts';
 
 const send = (message: FromThread): void => parentPort?.postMessage(message);
 
 const { setup, kernel } = workerData as ThreadData;
 if (kernel !== undefined) useKernelModule(kernel);
 const stop = new AbortController();
-const queue = new RelayedQueue((answers) => send({ kind: 'answered', answers: answers.map(sendAnswer) }));
+let writer: Writer;
+const queue = new RelayedQueue((answers) =>
+  send({ kind: 'answered', answers: answers.map(sendAnswer), checkpoint: writer.published }),
+);
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'submitted') queue.arrived(message.item);
   else stop.abort();
 });
 
 try {
-  const writer = await openWriter(setup, {
+  writer = await openWriter(setup, {
     queue,
     clock: systemClock,
     onCommitted: (event) => send({ kind: 'committed', event }),
     onPublished: (event) => send({ kind: 'published', event }),
     onRetry: (what, error, attempt) => send({ kind: 'retry', what, error: sendError(error), attempt }),
   });
-  send({ kind: 'opened', published: writer.published });
+  send({ kind: 'opened', checkpoint: writer.published });
   let last: FromThread;
   try {
-    last = { kind: 'ended', report: await writer.run(stop.signal) };
+    const report = await writer.run(stop.signal);
+    last = { kind: 'ended', report, checkpoint: writer.published };
   } catch (error) {
     last = { kind: 'failed', error: sendError(error) };
   }

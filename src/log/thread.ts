@@ -30,7 +30,8 @@ export async function openThread(
   const workerData: ThreadData = { setup, kernel: kernelModule() };
   const worker = new Worker(WORKER, {
     workerData,
-    execArgv: preloads(process.execArgv),
+    // Without the options that this process was started with: some of them are for its first program alone.
+    execArgv: [],
     // Not passed on: that would open this process's own output, and writing to a pipe would no longer wait for its reader.
     stdout: true,
     stderr: true,
@@ -41,9 +42,13 @@ export async function openThread(
   const over = new AbortController();
   ended.promise.catch(() => {}).finally(() => over.abort()); // whoever runs the log is told
 
+  // Whatever happens then, what the thread has not released the end of the thread does; something that was loaded into it
+  // beside the log could keep it alive for ever.
   const fail = (error: unknown): void => {
+    give(answers.length); // what was published is answered before the queue is closed
     opened.reject(error);
     ended.reject(error);
+    void worker.terminate();
   };
   let published: SignedCheckpoint;
   let closing = false;
@@ -56,29 +61,43 @@ export async function openThread(
     for (; answers.length > 0; await setImmediate()) give(ANSWERED_AT_ONCE);
     letGo();
   };
-  worker.on('message', (message: FromThread) => {
+  const hear = (message: FromThread): void => {
     switch (message.kind) {
       case 'opened':
-        return opened.resolve(message.published);
+        opened.resolve(message.checkpoint);
+        break;
       case 'committed':
-        return events.onCommitted?.(message.event);
+        events.onCommitted?.(message.event);
+        break;
       case 'published':
         published = message.event.checkpoint;
-        return events.onPublished?.(message.event);
+        events.onPublished?.(message.event);
+        break;
       case 'retry':
-        return events.onRetry?.(message.what, readError(message.error), message.attempt);
+        events.onRetry?.(message.what, readError(message.error), message.attempt);
+        break;
       case 'answered': {
+        published = message.checkpoint; // another writer may have published it
         const isAtIt = answers.length > 0;
         for (const answer of message.answers) answers.push(answer);
         if (!isAtIt) void giveAll();
-        return;
+        break;
       }
       case 'ended':
-        give(answers.length); // before the queue is closed
-        return ended.resolve(message.report);
-      case 'failed':
+        published = message.checkpoint;
         give(answers.length);
-        return fail(readError(message.error));
+        ended.resolve(message.report);
+        void worker.terminate();
+        break;
+      case 'failed':
+        fail(readError(message.error));
+    }
+  };
+  worker.on('message', (message: FromThread) => {
+    try {
+      hear(message);
+    } catch (error) {
+      fail(error); // a handler of events has thrown: it ends the log, as it does without a thread
     }
   });
   worker.on('error', fail);
@@ -103,7 +122,11 @@ export async function openThread(
       return published;
     },
     async run(stop) {
-      await handOver(queue, AbortSignal.any([stop, over.signal]), post);
+      try {
+        await handOver(queue, AbortSignal.any([stop, over.signal]), post);
+      } catch (error) {
+        fail(error);
+      }
       closing = true;
       post({ kind: 'stop' }, []);
       return ended.promise;
@@ -112,7 +135,7 @@ export async function openThread(
   };
 }
 
-/** Until `stop`, and then until the queue has nothing more. */
+/** Until `stop`, and then what the queue has at that moment: whoever goes on submitting keeps no log from closing. */
 async function handOver(
   queue: MemoryQueue,
   stop: AbortSignal,
@@ -121,8 +144,8 @@ async function handOver(
   for (;;) {
     await queue.wait(stop);
     await setImmediate(); // what is submitted in one turn travels together
-    const items = await queue.receive(PORTION);
-    if (items.length === 0 && stop.aborted) return;
+    const isLast = stop.aborted;
+    const items = await queue.receive(isLast ? Number.POSITIVE_INFINITY : PORTION);
     for (const { id, entries } of items) {
       const { bytes, spans, length } = entries;
       const hashes = hashLeaves(bytes, spans);
@@ -130,16 +153,6 @@ async function handOver(
       const buffers = [bytes, spans, hashes].map(({ buffer }) => buffer as ArrayBuffer);
       post({ kind: 'submitted', item: { id, entries: { bytes, spans, length, hashes } } }, buffers);
     }
+    if (isLast) return;
   }
-}
-
-/**
- * Of the options that this process was started with, those that load something into every thread, such as instrumentation.
- * Others are for the first program alone.
- */
-function preloads(execArgv: readonly string[]): string[] {
-  return execArgv.flatMap((option, i) => {
-    if (/^--(import|require)=/.test(option)) return [option];
-    return /^(--import|--require|-r)$/.test(option) ? [option, execArgv[i + 1] ?? ''] : [];
-  });
 }

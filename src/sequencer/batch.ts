@@ -5,35 +5,11 @@
  */
 
 import { HASH_SIZE, type Hash } from '../merkle/index.ts';
-import type { EntryOutcome, QueueItem } from '../queue/index.ts';
-import {
-  type EntryRun,
-  encodeRun,
-  entriesOf,
-  type HashedRun,
-  hashedRun,
-  joinRuns,
-  sliceRun,
-  TILE_WIDTH,
-} from '../tiles/index.ts';
+import { type EntryRun, encodeRun, entriesOf, type HashedRun, hashedRun, joinRuns, sliceRun } from '../tiles/index.ts';
 import { hashWords } from './dedup-window.ts';
+import type { Part } from './deliveries.ts';
 import { encodeRecord, recordKey } from './record.ts';
 import { type LogState, type Segment, segmentOf } from './state.ts';
-
-/** An item on its way through the sequencer. */
-export interface Delivery {
-  readonly item: QueueItem;
-  readonly outcomes: EntryOutcome[];
-  /** Entries before this one are in a batch, or were found to be duplicates. */
-  next: number;
-}
-
-/** A run of entries of one delivery. */
-export interface Part {
-  readonly delivery: Delivery;
-  readonly from: number;
-  readonly to: number;
-}
 
 /** Parts on their way into the log. Their outcomes hold once the record, and those before it, are committed. */
 export interface Batch {
@@ -53,55 +29,6 @@ export interface BatchRecord {
   readonly root: Hash;
   /** Packed leaf hashes of the entries, to recognise them in the log. */
   readonly leafHashes: Uint8Array;
-}
-
-export function delivery(item: QueueItem): Delivery {
-  return { item, outcomes: [], next: 0 };
-}
-
-/**
- * Takes entries off the front of `waiting` up to the bounds. A batch that leaves entries behind ends at a multiple of
- * 256, so that a full batch needs no partial bundle.
- */
-export function takeParts(waiting: Delivery[], size: number, maxEntries: number, maxBytes: number): Part[] {
-  const aligned = maxEntries - ((size + maxEntries) % TILE_WIDTH);
-  const limit = aligned > 0 && moreThan(maxEntries, waiting) ? aligned : maxEntries;
-  const parts: Part[] = [];
-  let count = 0;
-  let bytes = 0;
-  let whole = 0;
-  for (const waits of waiting) {
-    const { entries } = waits.item;
-    const from = waits.next;
-    let to = from;
-    for (; to < entries.length && count < limit; to++, count++) {
-      const length = 2 + (entries.spans[2 * to + 1] ?? 0) - (entries.spans[2 * to] ?? 0);
-      if (bytes + length > maxBytes) break;
-      bytes += length;
-    }
-    if (to > from) parts.push({ delivery: waits, from, to });
-    waits.next = to;
-    if (to < entries.length) break;
-    whole += 1;
-  }
-  waiting.splice(0, whole);
-  return parts;
-}
-
-function moreThan(limit: number, waiting: readonly Delivery[]): boolean {
-  let count = 0;
-  return waiting.some(({ item, next }) => {
-    count += item.entries.length - next;
-    return count > limit;
-  });
-}
-
-/** Gives the entries of `parts` back to the front of `waiting`, in their old order. */
-export function returnParts(waiting: Delivery[], parts: readonly Part[]): void {
-  for (const { delivery: back, from } of parts.toReversed()) {
-    back.next = from;
-    if (waiting[0] !== back) waiting.unshift(back);
-  }
 }
 
 /** The entries of parts, in runs that are long enough to be written as they are, and their leaf hashes, packed. */
@@ -129,7 +56,7 @@ export function gather(parts: readonly Part[]): Gathered {
     }
   }
   join();
-  return { runs, hashes: concatenate(runs.map((run) => run.hashes)) };
+  return { runs, hashes: Buffer.concat(runs.map((run) => run.hashes)) };
 }
 
 /**
@@ -171,20 +98,8 @@ function onlyFresh({ runs, hashes }: Gathered, fresh: Uint8Array): Gathered {
   fresh.forEach((isFresh, i) => {
     if (isFresh === 1) chosen.push(hashes.subarray(HASH_SIZE * i, HASH_SIZE * (i + 1)));
   });
-  const kept = concatenate(chosen);
+  const kept = Buffer.concat(chosen);
   return { runs: [{ ...encodeRun(entries), hashes: kept }], hashes: kept };
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  if (only && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Finds or pushes every hash; returns 1 for each entry that is new. */
@@ -196,7 +111,7 @@ function setOutcomes(
   baseSize: number,
 ): Uint8Array {
   const words = hashWords(hashes);
-  const fresh = new Uint8Array(hashes.length / 32);
+  const fresh = new Uint8Array(hashes.length / HASH_SIZE);
   let i = 0;
   let next = baseSize;
   for (const part of parts) {

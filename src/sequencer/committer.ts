@@ -8,18 +8,10 @@
 
 import { FROZEN_REASON } from '../queue/index.ts';
 import { metaFor, type StagedObject, totalLength } from '../store/index.ts';
-import {
-  type Batch,
-  type BatchRecord,
-  type Delivery,
-  gather,
-  type Part,
-  prepareBatch,
-  returnParts,
-  takeParts,
-} from './batch.ts';
+import { type Batch, type BatchRecord, gather, prepareBatch } from './batch.ts';
 import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
 import { checkContains, isLogged } from './contains.ts';
+import { Deliveries, type Delivery, type Part } from './deliveries.ts';
 import { type LoadDependencies, load, replay } from './load.ts';
 import type { Shared } from './publisher.ts';
 import type { Recall } from './recall.ts';
@@ -53,8 +45,7 @@ const MAX_IN_FLIGHT = 2;
 export class Committer {
   readonly #deps: CommitterDependencies;
   readonly #shared: Shared;
-  /** Deliveries with entries that are in no batch yet, in order. */
-  #waiting: Delivery[] = [];
+  readonly #waiting = new Deliveries();
   #inFlight: InFlight[] = [];
   /** Entries are in no list, but on their way from one to the other. */
   #preparing = false;
@@ -76,7 +67,7 @@ export class Committer {
   }
 
   get idle(): boolean {
-    return this.#waiting.length === 0 && this.#inFlight.length === 0 && !this.#preparing && !this.#mustReload;
+    return this.#waiting.entries === 0 && this.#inFlight.length === 0 && !this.#preparing && !this.#mustReload;
   }
 
   get mustReload(): boolean {
@@ -87,7 +78,7 @@ export class Committer {
     for (const delivery of deliveries) {
       const begun = this.#begun.get(delivery.item.id);
       this.#begun.delete(delivery.item.id);
-      this.#waiting.push(begun === undefined ? delivery : { ...delivery, outcomes: begun.outcomes, next: begun.next });
+      this.#waiting.add(begun === undefined ? delivery : { ...delivery, outcomes: begun.outcomes, next: begun.next });
     }
   }
 
@@ -120,13 +111,13 @@ export class Committer {
   async prepare(isLast: boolean): Promise<void> {
     const { settings, recall } = this.#deps;
     const { state } = this.#shared;
-    while (!state.frozen && !this.mustReload && this.#waiting.length > 0 && !this.stalled) {
+    while (!state.frozen && !this.mustReload && this.#waiting.entries > 0 && !this.stalled) {
       if (this.#inFlight.length >= MAX_IN_FLIGHT) return;
       const isEarly = this.#inFlight.length > 0 || (this.dueIn() > 0 && !isLast);
       if (isEarly && !this.#isEnoughFor(1)) return;
       await retrying(this.#deps, 'passing on what leaves the window', async () => recall.teach(state));
       this.#preparing = true;
-      const parts = takeParts(this.#waiting, state.edge.size, settings.maxBatchEntries, settings.maxBatchBytes);
+      const parts = this.#waiting.take(state.edge.size, settings.maxBatchEntries, settings.maxBatchBytes);
       const batch = await this.#batchOf(parts, this.#deps.random(16));
       this.#inFlight.push({ batch, staged: this.#stage(batch.record), since: this.#deps.clock.now() });
       this.#preparing = false;
@@ -141,7 +132,7 @@ export class Committer {
     }
     const first = this.#inFlight[0];
     if (first === undefined) {
-      if (!this.#shared.state.frozen || this.#waiting.length === 0) return false;
+      if (!this.#shared.state.frozen || this.#waiting.entries === 0) return false;
       await this.#refuseAll();
       return true;
     }
@@ -226,8 +217,7 @@ export class Committer {
     if (next.window === former.window) return;
     // The jump was longer than the window. What waits may be in the log, from the same queue by way of another writer,
     // without our being able to tell: if so it is answered, and does not come again.
-    for (const delivery of this.#waiting) if (delivery.next > 0) this.#begun.set(delivery.item.id, delivery);
-    this.#waiting = [];
+    for (const delivery of this.#waiting.clear()) if (delivery.next > 0) this.#begun.set(delivery.item.id, delivery);
     await this.#deps.onWindowLost();
   }
 
@@ -254,13 +244,8 @@ export class Committer {
 
   #isEnoughFor(batches: number): boolean {
     const { maxBatchEntries, maxBatchBytes } = this.#deps.settings;
-    let bytes = batches * maxBatchBytes;
-    let entries = batches * maxBatchEntries;
-    return this.#waiting.some((delivery) => {
-      bytes -= delivery.item.entries.bytes.length;
-      entries -= delivery.item.entries.length - delivery.next;
-      return bytes <= 0 || entries <= 0;
-    });
+    const { entries, bytes } = this.#waiting;
+    return entries >= batches * maxBatchEntries || bytes >= batches * maxBatchBytes;
   }
 
   /** All entries of the batch are in the log: deliveries that end with it wait for publication only. */
@@ -296,7 +281,7 @@ export class Committer {
   async #takeBack(): Promise<void> {
     const inFlight = this.#inFlight;
     this.#inFlight = [];
-    for (const { batch } of inFlight.toReversed()) returnParts(this.#waiting, batch.parts);
+    for (const { batch } of inFlight.toReversed()) this.#waiting.giveBack(batch.parts);
     rollback(this.#shared.state);
     for (const { staged } of inFlight) {
       await (await staged)
@@ -313,11 +298,10 @@ export class Committer {
   /** What was just taken back is in the log after all, where it was meant to be: its outcomes hold. */
   #reclaim(done: InFlight): void {
     for (const { delivery, from, to } of done.batch.parts) {
-      if (this.#waiting[0] !== delivery || delivery.next !== from) {
+      if (this.#waiting.first !== delivery || delivery.next !== from) {
         throw new Error('entries that were taken back are not at the front of what waits');
       }
-      delivery.next = to;
-      if (to === delivery.item.entries.length) this.#waiting.shift();
+      this.#waiting.advanceFirst(to);
     }
     this.#finish(done);
   }
@@ -326,14 +310,14 @@ export class Committer {
   async #refuseAll(): Promise<void> {
     const { state } = this.#shared;
     const { size } = committed(state);
-    for (let delivery = this.#waiting[0]; delivery !== undefined; delivery = this.#waiting[0]) {
+    for (let delivery = this.#waiting.first; delivery !== undefined; delivery = this.#waiting.first) {
       const parts = [{ delivery, from: delivery.next, to: delivery.item.entries.length }];
       const { record } = await this.#batchOf(parts, new Uint8Array(16));
       if (record !== undefined) rollback(state);
       delivery.outcomes.forEach((outcome, k) => {
         if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = { refused: FROZEN_REASON };
       });
-      this.#waiting.shift();
+      this.#waiting.advanceFirst(delivery.item.entries.length);
       this.#awaitPublication(delivery);
     }
   }

@@ -100,7 +100,7 @@ export class Copies {
       pieces.push(record.entries.bytes.subarray(begin, record.entries.spans[2 * (end - record.baseSize) - 1]));
       at = end;
     }
-    const whole = parsed(concatenate(pieces), width, width);
+    const whole = parsed(Buffer.concat(pieces), width, width);
     if (whole !== undefined) yield whole;
   }
 
@@ -170,14 +170,4 @@ function parsed(bytes: Uint8Array | undefined, wide: number, width: number): Ent
 export function agree(one: Uint8Array, other: Uint8Array): boolean {
   const length = Math.min(one.length, other.length);
   return equalBytes(one.subarray(0, length), other.subarray(0, length));
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

@@ -97,11 +97,23 @@ export function bundlePieces(segments: readonly Segment[], tile: Tile): Uint8Arr
   const start = tile.n * TILE_WIDTH;
   const end = start + tile.width;
   const pieces: Uint8Array[] = [];
-  for (const segment of segments) {
-    if (segment.end <= start || segment.start >= end) continue;
+  for (let i = firstBeyond(segments, start); i < segments.length; i++) {
+    const segment = segments[i];
+    if (segment === undefined || segment.start >= end) break;
     pieces.push(segment.payload.subarray(offsetOf(segment, start), offsetOf(segment, end)));
   }
   return pieces;
+}
+
+/** The place of the first segment that ends beyond `index`: they are in order, and a busy log has thousands. */
+function firstBeyond(segments: readonly Segment[], index: number): number {
+  let low = 0;
+  for (let high = segments.length; low < high; ) {
+    const middle = Math.floor((low + high) / 2);
+    if ((segments[middle]?.end ?? 0) > index) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Offset of entry `index`, which is a multiple of 256 or outside: no other place is ever cut. */

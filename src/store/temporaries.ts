@@ -22,7 +22,7 @@ export interface UnflushedFile {
   drop(): Promise<void>;
 }
 
-/** Numbers the unfinished files of this process, over all stores: two stores may share a root. */
+/** Numbers the unfinished files of this thread, over all stores: two stores may share a root. */
 let made = 0;
 
 /**

@@ -8,6 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { createLog, generateKey, isSteleError, type LogOptions, openLog, openStore } from 'stele';
 import { fsck } from '../../src/client/index.ts';
@@ -127,9 +128,10 @@ test('when the thread dies, everyone who waits is told, later callers too, and t
      import { isMainThread } from 'node:worker_threads';
      if (!isMainThread) setInterval(() => existsSync(${JSON.stringify(fuse)}) && process.exit(3), 20);`,
   );
-  process.execArgv.push(`--import=${pathToFileURL(bomb).href}`);
+  const { NODE_OPTIONS = '' } = process.env;
+  process.env['NODE_OPTIONS'] = `${NODE_OPTIONS} --import=${pathToFileURL(bomb).href}`;
   const log = await openLog({ ...options, settings: { publishIntervalMs: 60_000 } });
-  process.execArgv.pop();
+  process.env['NODE_OPTIONS'] = NODE_OPTIONS;
   await log.append(utf8('answered')); // the first publication waits for nothing, the next for the interval
   const waiting = log.append(utf8('unanswered'));
   await writeFile(fuse, '');
@@ -138,6 +140,75 @@ test('when the thread dies, everyone who waits is told, later callers too, and t
   await assert.rejects(log.close(), /thread/);
   await using again = await openLog(options);
   assert.deepEqual(await again.append(utf8('answered')), { index: 0, duplicate: true });
+});
+
+/** Until it resolves; what would last for ever is an error. */
+function soon<T>(promise: Promise<T>): Promise<T> {
+  return Promise.race([promise, pause(20_000, undefined, { ref: false }).then(() => assert.fail('it does not end'))]);
+}
+
+test('a log closes while somebody goes on appending, with everything answered that it took (LOAD-3)', async (t) => {
+  const options = optionsIn(await scratch(t));
+  const log = await createLog(options);
+  const outcomes = { answered: 0, refused: 0 };
+  let appending = true;
+  const append = (): void => {
+    if (!appending) return;
+    log.append(utf8(`${Math.random()}`)).then(
+      () => outcomes.answered++,
+      () => outcomes.refused++,
+    );
+    setImmediate(append);
+  };
+  append();
+  await pause(200);
+  const { size } = await soon(log.close());
+  appending = false;
+  assert.equal(size, outcomes.answered);
+  assert.equal(await checkedSize(options), size);
+});
+
+test('what keeps entries from being handed over ends the log, and it can be closed', async (t) => {
+  const options = optionsIn(await scratch(t));
+  const log = await createLog(options);
+  const grown = new Uint8Array(new ArrayBuffer(10, { maxByteLength: 70_000 }));
+  const waiting = log.append(grown);
+  (grown.buffer as ArrayBuffer).resize(70_000);
+  await assert.rejects(soon(waiting), (error) => isSteleError(error, 'limit'));
+  await assert.rejects(soon(log.close()), (error) => isSteleError(error, 'limit'));
+  await (await openLog(options)).close();
+});
+
+test('a handler of events that throws ends the log, as it does without a thread', async (t) => {
+  for (const thread of [true, false]) {
+    const onCommitted = (): void => {
+      throw new Error('planted');
+    };
+    const log = await createLog({ ...optionsIn(await scratch(t)), thread, onCommitted });
+    await assert.rejects(soon(log.append(utf8('x'))), (error) => isSteleError(error, 'aborted'));
+    await assert.rejects(soon(log.close()), /planted/);
+  }
+});
+
+test('nothing that is loaded into the thread keeps the log from closing, or its opening from failing', async (t) => {
+  const folder = await scratch(t);
+  const options = optionsIn(folder);
+  const lively = join(folder, 'lively.mjs');
+  await writeFile(
+    lively,
+    `import { isMainThread } from 'node:worker_threads';
+     if (!isMainThread) { setInterval(() => {}, 1_000); console.log('x'.repeat(200_000)); }`,
+  );
+  const { NODE_OPTIONS = '' } = process.env;
+  process.env['NODE_OPTIONS'] = `${NODE_OPTIONS} --import=${pathToFileURL(lively).href}`;
+  try {
+    await assert.rejects(soon(openLog(options)), (error) => isSteleError(error, 'config'));
+    const log = await createLog(options);
+    await soon(log.append(utf8('x')));
+    assert.equal((await soon(log.close())).size, 1);
+  } finally {
+    process.env['NODE_OPTIONS'] = NODE_OPTIONS;
+  }
 });
 
 /** Runs a program with a log in a process of its own, in which nothing else is going on; what it printed. */
