@@ -1,6 +1,6 @@
 /** What the thread of a log and the one that opened it tell each other. */
 
-import { type ErrorCode, isSteleError, SteleError } from '../errors.ts';
+import { BusyError, isSteleError, SteleError } from '../errors.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
 import type { Answer, EntryOutcome, QueueItem } from '../queue/index.ts';
 import type { Publication, RunReport } from '../sequencer/index.ts';
@@ -58,20 +58,51 @@ function readPlace(place: number): EntryOutcome {
   return place < 0 ? { index: -1 - place, duplicate: true } : { index: place, duplicate: false };
 }
 
-/** What of an error crosses to another thread: its class does not. */
+/**
+ * An error on its way to another thread. Cloned as it is, it would lose its class, and the fields by which programs tell
+ * one error from another.
+ */
 export interface SentError {
-  readonly code: ErrorCode | undefined;
+  readonly kind: 'busy' | 'stele' | 'other';
   readonly message: string;
   readonly stack: string | undefined;
+  /** Its own: `code`, and what it has besides, such as `retryAfterMs`, `holder`, `syscall`. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly cause: SentError | undefined;
 }
 
-export function sendError(error: unknown): SentError {
-  const plain = error instanceof Error ? error : new Error(String(error));
-  return { code: isSteleError(error) ? error.code : undefined, message: plain.message, stack: plain.stack };
+/** Errors that caused one another, at most: a cause may be a circle. */
+const MAX_CAUSES = 8;
+
+export function sendError(error: unknown, causes = MAX_CAUSES): SentError {
+  const sent = error instanceof Error ? error : new Error(String(error));
+  const { message, stack, cause } = sent;
+  return {
+    kind: sent instanceof BusyError ? 'busy' : isSteleError(sent) ? 'stele' : 'other',
+    message,
+    stack,
+    fields: Object.fromEntries(Object.entries(sent).filter(([name, value]) => name !== 'cause' && isCloneable(value))),
+    cause: cause === undefined || causes === 0 ? undefined : sendError(cause, causes - 1),
+  };
 }
 
-export function readError({ code, message, stack }: SentError): Error {
-  const error = code === undefined ? new Error(message) : new SteleError(code, message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
+/** What `sendError` was given: a BusyError, a SteleError, or else an Error, with its fields and causes. */
+export function readError({ kind, message, stack, fields, cause }: SentError): Error {
+  const options = cause && { cause: readError(cause) };
+  const error =
+    kind === 'busy'
+      ? new BusyError(message, 0)
+      : kind === 'stele'
+        ? new SteleError('aborted', message, options)
+        : new Error(message, options);
+  return Object.assign(error, fields, stack !== undefined && { stack });
+}
+
+function isCloneable(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -92,8 +92,14 @@ test('what keeps the thread from opening the log is told as without one, and its
   );
   await (await createLog(options)).close();
   const log = await openLog(options);
-  await assert.rejects(openLog(options), (error) => isSteleError(error, 'locked'));
-  await assert.rejects(openLog({ ...options, thread: false }), (error) => isSteleError(error, 'locked'));
+  const refusals: unknown[] = [];
+  for (const thread of [true, false]) {
+    await assert.rejects(openLog({ ...options, thread }), (error) => {
+      assert.ok(isSteleError(error, 'locked') && 'holder' in error);
+      return refusals.push({ ...error }) > 0;
+    });
+  }
+  assert.deepEqual(refusals[0], refusals[1], 'with the holder of the lock');
   await log.close();
 });
 
