@@ -56,6 +56,7 @@ func runAppend(ctx context.Context, args []string) (any, error) {
 	batch := flags.Uint("batch", tessera.DefaultBatchMaxSize, "largest batch, in entries")
 	age := flags.Duration("age", tessera.DefaultBatchMaxAge, "greatest age of a batch")
 	interval := flags.Duration("checkpoint-interval", 100*time.Millisecond, "checkpoint interval (the driver's minimum is 100ms)")
+	dedup := flags.Uint("dedup", 0, "recognise equal entries among so many of the latest, in memory")
 	adders := flags.Int("adders", 16, "goroutines that add entries; each may have one full batch waiting")
 	seed := flags.Uint64("seed", 1, "seed of the entries")
 	if err := flags.Parse(args); err != nil {
@@ -83,14 +84,18 @@ func runAppend(ctx context.Context, args []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	appender, shutdown, _, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+	options := tessera.NewAppendOptions().
 		WithCheckpointSigner(signer).
 		WithBatching(*batch, *age).
 		WithCheckpointInterval(*interval).
 		WithCheckpointRepublishInterval(0).
 		WithGarbageCollectionInterval(0).
-		WithPushback(uint(*n)+1).
-		WithShutdownTimeout(2*time.Minute))
+		WithPushback(uint(*n) + 1).
+		WithShutdownTimeout(2 * time.Minute)
+	if *dedup > 0 {
+		options = options.WithAntispam(*dedup, nil)
+	}
+	appender, shutdown, _, err := tessera.NewAppender(ctx, driver, options)
 	if err != nil {
 		return nil, err
 	}
