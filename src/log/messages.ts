@@ -86,15 +86,18 @@ export function sendError(error: unknown, causes = MAX_CAUSES): SentError {
   };
 }
 
+/** What else the constructors ask for is among the fields. */
+const ofKind: Readonly<Record<SentError['kind'], (message: string) => Error>> = {
+  busy: (message) => new BusyError(message, 0),
+  stele: (message) => new SteleError('aborted', message),
+  other: (message) => new Error(message),
+};
+
 /** What `sendError` was given: a BusyError, a SteleError, or else an Error, with its fields and causes. */
 export function readError({ kind, message, stack, fields, cause }: SentError): Error {
-  const options = cause && { cause: readError(cause) };
-  const error =
-    kind === 'busy'
-      ? new BusyError(message, 0)
-      : kind === 'stele'
-        ? new SteleError('aborted', message, options)
-        : new Error(message, options);
+  const error = ofKind[kind](message);
+  // As a constructor defines it: not enumerable.
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: readError(cause), configurable: true });
   return Object.assign(error, fields, stack !== undefined && { stack });
 }
 

@@ -37,6 +37,10 @@ test('causes cross, however many: a circle of them ends', () => {
   assert.equal(cause.code, 'EIO');
   assert.equal(cause.cause, undefined);
 
+  const full = crossed(Object.assign(new BusyError('full', 1_500), { cause: disk }));
+  assert.ok(full instanceof BusyError && full.cause instanceof Error);
+  assert.equal(full.cause.message, disk.message);
+
   const circle = new Error('again');
   circle.cause = circle;
   let depth = 0;
