@@ -19,8 +19,8 @@ const SETTINGS = [
 ] as const;
 
 /**
- * Unless it is told to, Tessera logs an entry as often as it comes. Stele looks for every entry among the latest so many:
- * in one more run a round Tessera does, too, which is told beside the mark and not judged.
+ * Stele looks for every entry among the latest; Tessera does so only when it is told to. One more run a round has it look
+ * among as many. The marks are about the runs without.
  */
 const RECOGNISING = { batch: 4_096, age: '250ms', dedup: DIRECTORY_SETTINGS.dedupWindow } as const;
 
@@ -79,8 +79,9 @@ export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
     const comparisons: Comparison[] = [];
     await withScratch(options.dir, async (scratch) => {
       for (const bytes of options.bytes) {
-        if (options.only.includes('append'))
+        if (options.only.includes('append')) {
           comparisons.push(...(await compareAppends(program, options, scratch, bytes)));
+        }
         if (options.only.includes('fsck')) comparisons.push(await compareFscks(program, options, scratch, bytes));
       }
     });
@@ -122,10 +123,10 @@ async function compareAppends(
       const ours = await scratch.run((dir) => runStele('append', { entries, bytes, seed: round, dir, keep: true }));
       stele.push(told(`append ${bytes} B, round ${round}, Stele`, ours));
     }
-    const same = await scratch.run((dir) =>
+    const theirs = await scratch.run((dir) =>
       appendAndCheck(program, { ...RECOGNISING, dir, bytes, entries, seed: round }),
     );
-    recognising.push(told(`append ${bytes} B, round ${round}, Tessera, recognising duplicates`, same));
+    recognising.push(told(`append ${bytes} B, round ${round}, Tessera, recognising duplicates`, theirs));
   }
   const best = Math.max(...[...tessera.values()].map(median));
   return [
