@@ -14,13 +14,17 @@ export function hashWords(hashes: Uint8Array): Int32Array {
   return new Int32Array(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / 4));
 }
 
+/** Of an open-addressed table: what a hash is mixed to, and its ordinal plus one; zero for a free slot. */
+const SLOT_WORDS = 2;
+
 /** Hashes of consecutive indices from `first` on, findable. */
 class Generation {
   readonly first: number;
   count = 0;
   readonly #seed: Int32Array;
   #words = new Int32Array(1_024 * WORDS);
-  #slots = new Int32Array(4_096);
+  /** The mix is in the table so that a look at a slot is seldom a look at a hash elsewhere, which no cache holds. */
+  #slots = new Int32Array(4_096 * SLOT_WORDS);
 
   constructor(first: number, seed: Int32Array) {
     this.first = first;
@@ -28,8 +32,8 @@ class Generation {
   }
 
   find(words: Int32Array, at: number): number | undefined {
-    const slot = this.#slots[this.#probe(words, at)] ?? 0;
-    return slot === 0 ? undefined : this.first + slot - 1;
+    const ordinal = this.#slots[this.#probe(words, at, this.#mix(words, at)) + 1] ?? 0;
+    return ordinal === 0 ? undefined : this.first + ordinal - 1;
   }
 
   push(words: Int32Array, at: number): void {
@@ -41,8 +45,8 @@ class Generation {
     const to = this.count * WORDS;
     for (let k = 0; k < WORDS; k++) this.#words[to + k] = words[at + k] ?? 0;
     this.count += 1;
-    if (this.count * 2 > this.#slots.length) this.#rebuild(this.#slots.length * 2);
-    else this.#insert(this.count - 1);
+    if (this.count * 2 * SLOT_WORDS > this.#slots.length) this.#grow();
+    this.#insert(this.count - 1);
   }
 
   /** Of the indices [from, to), those that are in this generation. */
@@ -56,29 +60,50 @@ class Generation {
   truncate(count: number): void {
     if (count >= this.count) return;
     this.count = count;
-    this.#rebuild(this.#slots.length);
+    this.#slots.fill(0);
+    for (let ordinal = 0; ordinal < count; ordinal++) this.#insert(ordinal);
   }
 
-  #rebuild(slots: number): void {
-    this.#slots = new Int32Array(slots);
-    for (let i = 0; i < this.count; i++) this.#insert(i);
+  /** Into a table twice as long. What is in the old one is distinct, and in the order of its places: no hash is looked at. */
+  #grow(): void {
+    const old = this.#slots;
+    const slots = new Int32Array(old.length * 2);
+    const mask = slots.length - 1;
+    for (let i = 0; i < old.length; i += SLOT_WORDS) {
+      const mix = old[i] ?? 0;
+      const ordinal = old[i + 1] ?? 0;
+      if (ordinal === 0) continue;
+      let slot = Math.imul(mix, SLOT_WORDS) & mask;
+      while (slots[slot + 1] !== 0) slot = (slot + SLOT_WORDS) & mask;
+      slots[slot] = mix;
+      slots[slot + 1] = ordinal;
+    }
+    this.#slots = slots;
   }
 
   /** The first of equal entries keeps its slot. */
   #insert(ordinal: number): void {
-    const place = this.#probe(this.#words, ordinal * WORDS);
-    if (this.#slots[place] === 0) this.#slots[place] = ordinal + 1;
+    const at = ordinal * WORDS;
+    const mix = this.#mix(this.#words, at);
+    const slot = this.#probe(this.#words, at, mix);
+    if (this.#slots[slot + 1] !== 0) return;
+    this.#slots[slot] = mix;
+    this.#slots[slot + 1] = ordinal + 1;
+  }
+
+  #mix(words: Int32Array, at: number): number {
+    const [s0 = 0, s1 = 0] = this.#seed;
+    const mix = Math.imul((words[at] ?? 0) ^ s0, 0x9e3779b1) ^ Math.imul((words[at + 1] ?? 0) ^ s1, 0x85ebca6b);
+    return mix ^ (mix >>> 15);
   }
 
   /** The slot that holds an equal hash, or the free one where it would go. */
-  #probe(words: Int32Array, at: number): number {
-    const mask = this.#slots.length - 1;
-    const [s0 = 0, s1 = 0] = this.#seed;
-    let mix = Math.imul((words[at] ?? 0) ^ s0, 0x9e3779b1) ^ Math.imul((words[at + 1] ?? 0) ^ s1, 0x85ebca6b);
-    mix ^= mix >>> 15;
-    for (let place = mix & mask; ; place = (place + 1) & mask) {
-      const slot = this.#slots[place] ?? 0;
-      if (slot === 0 || this.#equal((slot - 1) * WORDS, words, at)) return place;
+  #probe(words: Int32Array, at: number, mix: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = Math.imul(mix, SLOT_WORDS) & mask; ; slot = (slot + SLOT_WORDS) & mask) {
+      const ordinal = slots[slot + 1] ?? 0;
+      if (ordinal === 0 || (slots[slot] === mix && this.#equal((ordinal - 1) * WORDS, words, at))) return slot;
     }
   }
 

@@ -81,3 +81,24 @@ test('packed hashes at an odd offset are read right', () => {
   assert.equal(find(window, 5), 10);
   assert.equal(find(window, 6), 11);
 });
+
+test('a window that has grown finds the first of equal hashes, those that crowd together and those that do not', () => {
+  const count = 20_000;
+  const hashes = Buffer.alloc(count * 32);
+  for (let i = 0; i < count; i++) {
+    const value = i % 15_000; // the last quarter comes for the second time
+    hashes.writeUInt32LE(value % 5_000, i * 32); // three of each begin alike, and want the same place
+    hashes.writeUInt32LE(value, i * 32 + 28);
+  }
+  const words = hashWords(hashes);
+  const window = new DedupWindow(count, 1_000, SEED);
+  for (let i = 0; i < count; i++) {
+    window.push(words, i);
+    // Around each doubling of the table, all that is in it.
+    if ((i & (i + 1)) !== 0 && (i & (i - 1)) !== 0) continue;
+    for (let k = 0; k < count; k++) {
+      const first = k % 15_000;
+      assert.equal(window.find(words, k), first <= i ? 1_000 + first : undefined, `hash ${k} after ${i + 1}`);
+    }
+  }
+});
