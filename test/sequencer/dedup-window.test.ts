@@ -92,13 +92,18 @@ test('a window that has grown finds the first of equal hashes, those that crowd 
   }
   const words = hashWords(hashes);
   const window = new DedupWindow(count, 1_000, SEED);
-  for (let i = 0; i < count; i++) {
-    window.push(words, i);
-    // Around each doubling of the table, all that is in it.
-    if ((i & (i + 1)) !== 0 && (i & (i - 1)) !== 0) continue;
+  const knows = (pushed: number): void => {
     for (let k = 0; k < count; k++) {
       const first = k % 15_000;
-      assert.equal(window.find(words, k), first <= i ? 1_000 + first : undefined, `hash ${k} after ${i + 1}`);
+      assert.equal(window.find(words, k), first < pushed ? 1_000 + first : undefined, `hash ${k} of ${pushed}`);
     }
+  };
+  for (let i = 0; i < count; i++) {
+    window.push(words, i);
+    const isAtDoubling = (i & (i + 1)) === 0 || (i & (i - 1)) === 0;
+    if (isAtDoubling) knows(i + 1);
   }
+  knows(count);
+  window.truncate(1_000 + 9_000);
+  knows(9_000);
 });
