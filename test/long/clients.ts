@@ -5,6 +5,7 @@
 
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { percentile } from '../../bench/figures.ts';
 import { parseLogEntry, verifyLogEntry, verifySignature } from '../../src/entry/index.ts';
 import type { Verifier } from '../../src/note/index.ts';
 import { hashedRekord, SIGNERS, utf8 } from '../entry/proposals.ts';
@@ -79,9 +80,8 @@ export async function submitAllTheWhile(
     await sleep(1_000 / rate);
   }
   await Promise.all(waiting);
-  latencies.sort((a, b) => a - b);
-  const at = (p: number): number => Math.round(latencies[Math.floor((latencies.length - 1) * p)] ?? Number.NaN);
-  const percentiles = { p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) };
+  const at = (p: number): number => Math.round(percentile(latencies, p));
+  const percentiles = { p50Ms: at(50), p99Ms: at(99), p999Ms: at(99.9) };
   return { submitted, answered: latencies.length, requests, told, latencies: percentiles, wrong };
 }
 
