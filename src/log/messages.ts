@@ -2,7 +2,7 @@
 
 import { BusyError, isSteleError, SteleError } from '../errors.ts';
 import type { SignedCheckpoint } from '../note/index.ts';
-import type { Answer, EntryOutcome, QueueItem } from '../queue/index.ts';
+import { type Answer, packOutcomes, type QueueItem, unpackOutcomes } from '../queue/index.ts';
 import type { Publication, RunReport } from '../sequencer/index.ts';
 import type { WriterSetup } from './writer.ts';
 
@@ -33,29 +33,19 @@ export type FromThread =
 export interface SentAnswer {
   readonly id: string;
   readonly treeSize: number;
-  /** Of each entry its index, or for a duplicate -1 - index: objects would cost more to send than to log. */
-  readonly places: Float64Array | undefined;
-  /** Instead, where anything was refused. */
-  readonly outcomes: readonly EntryOutcome[] | undefined;
+  /** Packed. */
+  readonly outcomes: Float64Array;
 }
 
 export function sendAnswer({ item, receipt: { outcomes, treeSize } }: Answer): SentAnswer {
-  const places = new Float64Array(outcomes.length);
-  for (let i = 0; i < outcomes.length; i++) {
-    const outcome = outcomes[i];
-    if (outcome === undefined || 'refused' in outcome) return { id: item.id, treeSize, places: undefined, outcomes };
-    places[i] = outcome.duplicate ? -1 - outcome.index : outcome.index;
-  }
-  return { id: item.id, treeSize, places, outcomes: undefined };
+  return { id: item.id, treeSize, outcomes: packOutcomes(outcomes) };
 }
 
-export function readAnswer({ id, treeSize, places, outcomes }: SentAnswer): Answer {
-  const all = outcomes ?? Array.from(places ?? [], readPlace);
-  return { item: { id, entries: { length: all.length } }, receipt: { outcomes: all, treeSize } };
-}
-
-function readPlace(place: number): EntryOutcome {
-  return place < 0 ? { index: -1 - place, duplicate: true } : { index: place, duplicate: false };
+export function readAnswer({ id, treeSize, outcomes }: SentAnswer): Answer {
+  return {
+    item: { id, entries: { length: outcomes.length } },
+    receipt: { outcomes: unpackOutcomes(outcomes), treeSize },
+  };
 }
 
 /**

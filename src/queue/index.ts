@@ -17,6 +17,7 @@ export type { NatsQueueOptions } from './nats.ts';
 export { openNatsQueue, openNatsSubmitter, readNatsState } from './nats-open.ts';
 export type { NatsQueueState } from './nats-state.ts';
 export { DEFAULT_STREAM_BYTES, isNatsUrl, type NatsPlace, natsName, parseNatsUrl } from './nats-url.ts';
+export { packOutcome, packOutcomes, unpackOutcome, unpackOutcomes } from './packed-outcomes.ts';
 export { encodeReceipt, MAX_RECEIPT_BYTES, parseReceipt } from './receipt.ts';
 export { FROZEN_REASON, refusalError } from './refusal.ts';
 export { RelayedQueue } from './relayed.ts';

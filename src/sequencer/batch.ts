@@ -5,6 +5,7 @@
  */
 
 import { HASH_SIZE, type Hash } from '../merkle/index.ts';
+import { packOutcome } from '../queue/index.ts';
 import { type EntryRun, encodeRun, entriesOf, type HashedRun, hashedRun, joinRuns, sliceRun } from '../tiles/index.ts';
 import { hashWords } from './dedup-window.ts';
 import type { Part } from './deliveries.ts';
@@ -71,8 +72,7 @@ export function prepareBatch(
   header: { readonly logId: Uint8Array; readonly nonce: Uint8Array },
 ): Batch {
   const base = { size: state.edge.size, root: state.edge.root() };
-  const fresh = setOutcomes(state, parts, gathered.hashes, older, base.size);
-  const count = fresh.reduce((sum, isFresh) => sum + isFresh, 0);
+  const { fresh, count } = setOutcomes(state, parts, gathered.hashes, older, base.size);
   if (count === 0) return { parts, record: undefined };
 
   const { runs, hashes } = count === fresh.length ? gathered : onlyFresh(gathered, fresh);
@@ -102,14 +102,14 @@ function onlyFresh({ runs, hashes }: Gathered, fresh: Uint8Array): Gathered {
   return { runs: [{ ...encodeRun(entries), hashes: kept }], hashes: kept };
 }
 
-/** Finds or pushes every hash; returns 1 for each entry that is new. */
+/** Finds or pushes every hash; `fresh` has 1 for each of the `count` entries that are new. */
 function setOutcomes(
   state: LogState,
   parts: readonly Part[],
   hashes: Uint8Array,
   older: ReadonlyMap<number, number>,
   baseSize: number,
-): Uint8Array {
+): { fresh: Uint8Array; count: number } {
   const words = hashWords(hashes);
   const fresh = new Uint8Array(hashes.length / HASH_SIZE);
   let i = 0;
@@ -118,12 +118,14 @@ function setOutcomes(
     const { outcomes } = part.delivery;
     for (let k = part.from; k < part.to; k++, i++) {
       const known = state.window.find(words, i) ?? older.get(i);
-      if (known === undefined) {
-        state.window.push(words, i);
-        fresh[i] = 1;
+      if (known !== undefined) {
+        outcomes[k] = packOutcome({ index: known, duplicate: true });
+        continue;
       }
-      outcomes[k] = { index: known ?? next++, duplicate: known !== undefined };
+      state.window.push(words, i);
+      fresh[i] = 1;
+      outcomes[k] = packOutcome({ index: next++, duplicate: false });
     }
   }
-  return fresh;
+  return { fresh, count: next - baseSize };
 }

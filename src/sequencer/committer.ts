@@ -6,7 +6,7 @@
  * is adopted, and the entries are tried again behind it, minus what it already contains.
  */
 
-import { FROZEN_REASON } from '../queue/index.ts';
+import { FROZEN_REASON, packOutcome, unpackOutcome } from '../queue/index.ts';
 import { metaFor, type StagedObject, totalLength } from '../store/index.ts';
 import { type Batch, type BatchRecord, gather, prepareBatch } from './batch.ts';
 import { type Candidate, type CommitDependencies, commitRecord } from './commit.ts';
@@ -261,7 +261,8 @@ export class Committer {
   #awaitPublication(delivery: Delivery): void {
     const { counts } = this.#shared;
     let neededSize = 0;
-    for (const outcome of delivery.outcomes) {
+    for (const packed of delivery.outcomes) {
+      const outcome = unpackOutcome(packed);
       if ('refused' in outcome) counts.refused += 1;
       else {
         if (outcome.duplicate) counts.duplicates += 1;
@@ -314,8 +315,9 @@ export class Committer {
       const parts = [{ delivery, from: delivery.next, to: delivery.item.entries.length }];
       const { record } = await this.#batchOf(parts, new Uint8Array(16));
       if (record !== undefined) rollback(state);
-      delivery.outcomes.forEach((outcome, k) => {
-        if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = { refused: FROZEN_REASON };
+      delivery.outcomes.forEach((packed, k) => {
+        const outcome = unpackOutcome(packed);
+        if ('index' in outcome && outcome.index >= size) delivery.outcomes[k] = packOutcome({ refused: FROZEN_REASON });
       });
       this.#waiting.advanceFirst(delivery.item.entries.length);
       this.#awaitPublication(delivery);

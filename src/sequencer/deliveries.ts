@@ -1,12 +1,13 @@
 /** Items on their way into batches: in order, cut where a batch is full, and given back where one did not come about. */
 
-import type { EntryOutcome, QueueItem } from '../queue/index.ts';
+import type { QueueItem } from '../queue/index.ts';
 import { TILE_WIDTH } from '../tiles/index.ts';
 
 /** An item on its way through the sequencer. */
 export interface Delivery {
   readonly item: QueueItem;
-  readonly outcomes: EntryOutcome[];
+  /** Of each entry before `next`, packed. */
+  readonly outcomes: Float64Array;
   /** Entries before this one are in a batch, or were found to be duplicates. */
   next: number;
 }
@@ -19,7 +20,7 @@ export interface Part {
 }
 
 export function delivery(item: QueueItem): Delivery {
-  return { item, outcomes: [], next: 0 };
+  return { item, outcomes: new Float64Array(item.entries.length), next: 0 };
 }
 
 /**

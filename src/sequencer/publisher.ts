@@ -5,7 +5,7 @@
  */
 
 import type { SignedCheckpoint } from '../note/index.ts';
-import type { Answer, EntryOutcome, LoggedItem, SubmissionQueue } from '../queue/index.ts';
+import { type Answer, type LoggedItem, type SubmissionQueue, unpackOutcomes } from '../queue/index.ts';
 import { TILE_WIDTH } from '../tiles/index.ts';
 import { type PublishDependencies, publish, takeOver } from './publish.ts';
 import { recordKey } from './record.ts';
@@ -16,7 +16,8 @@ import { committed, type LogState } from './state.ts';
 /** A delivery of which every entry is committed (or refused), and the published size that it can be answered at. */
 export interface Awaiting {
   readonly item: LoggedItem;
-  readonly outcomes: readonly EntryOutcome[];
+  /** Packed. */
+  readonly outcomes: Float64Array;
   readonly neededSize: number;
 }
 
@@ -113,7 +114,8 @@ export class Publisher {
     const still: Awaiting[] = [];
     for (const delivery of this.#shared.awaiting) {
       if (delivery.neededSize > size) still.push(delivery);
-      else answers.push({ item: delivery.item, receipt: { outcomes: delivery.outcomes, treeSize: size } });
+      else
+        answers.push({ item: delivery.item, receipt: { outcomes: unpackOutcomes(delivery.outcomes), treeSize: size } });
     }
     this.#shared.awaiting = still;
     const obsolete = this.#obsoleteRecords(size);

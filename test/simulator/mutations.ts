@@ -87,7 +87,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     ],
   },
   'trust-unknown-as-failure': {
-    what: 'a create of unknown outcome is taken for one that failed, and those who submitted are told so',
+    what: 'a create of unknown outcome is taken for one that failed, and those who submitted are refused',
     replacements: [
       {
         file: 'commit.ts',
@@ -101,7 +101,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
           async (error) => {
             if (error.code !== 'outcome-unknown') throw error;
             for (const { delivery, from, to } of first.batch.parts) {
-              delivery.outcomes.fill({ refused: 'the store failed' }, from, to);
+              delivery.outcomes.fill(Number.NaN, from, to);
             }
             this.#finish(first);
             await this.#takeBack();
