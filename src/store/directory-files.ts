@@ -123,7 +123,7 @@ export class DirectoryFiles {
   /** Removes an object, and folders left empty; the lowest folder that stays, or undefined: there was no object. */
   async unlink({ folder, name, path }: Place): Promise<Folder | undefined> {
     try {
-      await folder.change(name, () => this.#fs.unlink(path));
+      await folder.change(name, () => this.#fs.unlink(path, true));
     } catch (error) {
       switch (errnoOf(error)) {
         case 'ENOENT':

@@ -48,27 +48,31 @@ export interface DirectoryFs {
   link(from: string, to: string): Promise<void>;
   /** Moves a file over whatever file has that name. */
   rename(from: string, to: string): Promise<void>;
-  unlink(path: string): Promise<void>;
+  /** `frees`: most likely it is the file's last name, with which its bytes go. */
+  unlink(path: string, frees: boolean): Promise<void>;
   makeFolder(path: string): Promise<void>;
   /** Only an empty one (ENOTEMPTY). */
   removeFolder(path: string): Promise<void>;
   /** Names in the folder, in any order. */
   readFolder(path: string): Promise<readonly { readonly name: string; readonly kind: PathKind }[]>;
+  /** The same calls for what is in the kernel's memory: they hold up the thread that asks. */
+  readonly cached?: Pick<DirectoryFs, 'openFile' | 'info' | 'read'>;
 }
 
 const { O_APPEND, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
 
 // Two kinds of calls. What waits for the disk goes to the thread pool: reading, flushing, and making a file, which waits
-// while the file system commits its own journal (200 µs on average beside flushes); removing one, which frees what it held
+// while the file system commits its own journal (200 µs on average beside flushes); removing one and with it what it holds
 // (2.5 ms for a journal record). Callbacks made into promises cost less than half of what FileHandle objects do, and hold
 // no finalizers. What only changes the kernel's tables is called directly: it takes some 10 µs, and handing it to a thread
-// and back several times that, for every object that is made.
+// and back several times that, for every object that is made; and behind whatever else waits for those threads.
 const open = promisify(fs.open);
 const fstat = promisify(fs.fstat);
 const lstat = promisify(fs.lstat);
 const read = promisify(fs.read);
 const write = promisify(fs.write);
 const writev = promisify(fs.writev);
+const unlink = promisify<string, void>(fs.unlink);
 const readdir = promisify(fs.readdir);
 
 /**
@@ -76,6 +80,12 @@ const readdir = promisify(fs.readdir);
  * thread pool. Bundles of 1 KiB entries are above; of 128 B, and tiles, below. `npm run bench -- append` shows what it does.
  */
 export const COPIED_BY_US = 64 * 2 ** 10;
+
+const cached: DirectoryFs['cached'] = {
+  openFile: async (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+  info: async (fd) => describe(fs.fstatSync(fd)),
+  read: async (fd, into, position) => fs.readSync(fd, into, 0, into.length, position),
+};
 
 /** The file system of this machine. */
 export const nodeFs: DirectoryFs = {
@@ -101,25 +111,21 @@ export const nodeFs: DirectoryFs = {
   close: async (fd) => fs.closeSync(fd),
   link: async (from, to) => fs.linkSync(from, to),
   rename: async (from, to) => fs.renameSync(from, to),
-  unlink: promisify<string, void>(fs.unlink),
+  unlink: async (path, frees) => (frees ? unlink(path) : fs.unlinkSync(path)),
   makeFolder: promisify<string, void>(fs.mkdir),
   removeFolder: promisify<string, void>(fs.rmdir),
   readFolder: async (path) => {
     const found = await readdir(path, { withFileTypes: true });
     return found.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
+  cached,
 };
 
 /**
  * The same, with reads that hold up the thread that asks: a third faster where it has nothing else to do, and what is
  * read is mostly in the kernel's memory, as in a thread of fsck.
  */
-export const blockingFs: DirectoryFs = {
-  ...nodeFs,
-  openFile: async (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
-  info: async (fd) => describe(fs.fstatSync(fd)),
-  read: async (fd, into, position) => fs.readSync(fd, into, 0, into.length, position),
-};
+export const blockingFs: DirectoryFs = { ...nodeFs, ...cached };
 
 /** How many system calls can be under way at once: libuv's thread pool (`bin` raises it to 16). */
 export function threadPoolSize(): number {

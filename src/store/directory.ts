@@ -31,10 +31,10 @@ export interface DirectoryOptions {
 }
 
 /**
- * How many flushes `createAll` has under way for each thread of the pool: more wait in the pool's line, and other
- * writers, such as a commit, behind them all.
+ * How many flushes `createAll` has under way for each thread of the pool. Those that wait in the pool's line keep its
+ * threads busy while this one computes; but other writers, such as a commit, wait behind them.
  */
-const FLUSHES_PER_THREAD = 2;
+const FLUSHES_PER_THREAD = 4;
 
 /** What `createAll` writes before it flushes: so many objects, or so many bytes of them. */
 const GROUP_OBJECTS = 256;
@@ -96,8 +96,14 @@ class Directory implements ObjectStore {
   readonly url: string;
   readonly #root: string;
   readonly #fs: DirectoryFs;
+  readonly #cachedFs: DirectoryFs;
   readonly #files: DirectoryFiles;
   readonly #flushes: PQueue;
+  /**
+   * Keys that this store has replaced: few, and they are read again and again, as the checkpoint is at every commit. Their
+   * bytes are in the kernel's memory, and the threads of the pool may be at work for a publication.
+   */
+  readonly #replaced = new Set<string>();
   /** The last of the operations on one key that must not overlap. */
   readonly #tails = new Map<string, Promise<unknown>>();
 
@@ -105,6 +111,7 @@ class Directory implements ObjectStore {
     this.url = pathToFileURL(root).href;
     this.#root = root;
     this.#fs = options.fs ?? nodeFs;
+    this.#cachedFs = this.#fs.cached === undefined ? this.#fs : { ...this.#fs, ...this.#fs.cached };
     this.#files = new DirectoryFiles(this.#fs, root, options.observer ?? {});
     this.#flushes = new PQueue({ concurrency: options.flushesInFlight ?? FLUSHES_PER_THREAD * threadPoolSize() });
   }
@@ -120,7 +127,7 @@ class Directory implements ObjectStore {
     }
     const { folder, name, path } = place;
     try {
-      const bytes = await readObject(this.#fs, path, options);
+      const bytes = await this.#read(key, path, options);
       if (bytes === undefined) {
         return undefined;
       }
@@ -213,7 +220,7 @@ class Directory implements ObjectStore {
         throw lostSwap(path, ifMatch, 'no object');
       }
       try {
-        const current = await readObject(this.#fs, path);
+        const current = await this.#read(key, path);
         const found = current === undefined ? 'no object' : contentETag(current);
         if (found !== ifMatch) {
           throw lostSwap(path, ifMatch, found);
@@ -223,6 +230,7 @@ class Directory implements ObjectStore {
         await makeDurable([place.folder]).catch((error) => {
           throw outcomeUnknown('replace', path, error);
         });
+        this.#replaced.add(key);
         return contentETag(bytes);
       } finally {
         this.#files.release(place.folder);
@@ -257,6 +265,10 @@ class Directory implements ObjectStore {
     await this.#files.close();
   }
 
+  #read(key: string, path: string, options?: GetOptions): Promise<Uint8Array | undefined> {
+    return readObject(this.#replaced.has(key) ? this.#cachedFs : this.#fs, path, options);
+  }
+
   /** Some objects of `createAll`: their bytes are durable when this resolves, their names when `touched` is flushed. */
   async #createGroup(group: readonly NewObject[], touched: Set<Folder>): Promise<void> {
     const written: Written[] = [];
@@ -271,7 +283,6 @@ class Directory implements ObjectStore {
       await allSettled(written.map(({ file }) => this.#flushes.add(() => file.flush())));
       for (const one of written) await this.#giveName(one, touched);
     } finally {
-      // Side by side: one after another, each would wait for whatever this thread computes in between.
       await Promise.all(written.map(({ file }) => file.drop()));
     }
   }

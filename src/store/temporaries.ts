@@ -85,9 +85,9 @@ export class Temporaries {
     return { path, flush, drop };
   }
 
-  /** Removes an unfinished file; one that cannot be removed now is swept later. */
+  /** Removes a file, which has mostly got its own name by now; one that cannot be removed now is swept later. */
   async drop(path: string): Promise<void> {
-    await this.#fs.unlink(path).catch(() => undefined);
+    await this.#fs.unlink(path, false).catch(() => undefined);
   }
 
   /** Makes the folder, and finds out whether we may write here at all. */
@@ -102,7 +102,7 @@ export class Temporaries {
     }
     const { path, fd } = await this.#create();
     await this.#close(fd);
-    await this.#fs.unlink(path);
+    await this.#fs.unlink(path, true);
   }
 
   /** The flush has told all there is to tell: an error here changes nothing. */
@@ -140,7 +140,7 @@ export async function sweepTemporaryFolder(root: string, fs: DirectoryFs = nodeF
     for (const { name, kind } of await fs.readFolder(folder)) {
       // We make files only; whatever else is there is somebody's mistake, which is not ours to delete.
       if (kind === 'file') {
-        await fs.unlink(`${folder}/${name}`);
+        await fs.unlink(`${folder}/${name}`, true);
         swept++;
       }
     }
