@@ -14,6 +14,7 @@ const OUTSTANDING_BYTES = 64 * 2 ** 20;
 interface AppendOptions extends PlaceOptions {
   readonly entries: number;
   readonly bytes: number;
+  readonly call: number;
   readonly batch: number | undefined;
   readonly interval: number | undefined;
   readonly outstanding: number | undefined;
@@ -24,14 +25,18 @@ interface AppendOptions extends PlaceOptions {
 
 export const appendCommand: CommandModule<object, AppendOptions> = {
   command: 'append',
-  describe: 'Appends entries one by one, each acknowledged behind a durable published checkpoint',
+  describe: 'Appends entries, each acknowledged behind a durable published checkpoint',
   builder: {
     entries: { type: 'number', default: 100_000, describe: 'Number of entries' },
     bytes: { type: 'number', default: 1_024, describe: 'Bytes of each entry' },
+    call: { type: 'number', default: 1, describe: 'Entries of one call: one is `append`, more are `appendAll`' },
     batch: { type: 'number', describe: "Most entries of one commit; default: the library's" },
     interval: { type: 'number', describe: "Milliseconds between publications; default: the library's" },
     outstanding: { type: 'number', describe: 'Entries that wait for an answer at a time; default: 65536, or 64 MiB' },
-    rate: { type: 'number', describe: 'Entries per second to arrive, answered or not, instead of --outstanding' },
+    rate: {
+      type: 'number',
+      describe: 'Entries per second to arrive one by one, answered or not, instead of --outstanding',
+    },
     seed: { type: 'number', default: 1, describe: 'Seed of the entries' },
     json: { type: 'boolean', default: false, describe: 'One JSON object on the last line' },
     ...PLACE_OPTIONS,
@@ -55,7 +60,7 @@ export const appendCommand: CommandModule<object, AppendOptions> = {
         const start = performance.now();
         if (options.rate === undefined) {
           const most = Math.floor(Math.min(OUTSTANDING_ENTRIES, OUTSTANDING_BYTES / Math.max(1, options.bytes)));
-          await appendClosed(log, entries, options.outstanding ?? most, recorder);
+          await appendClosed(log, entries, options.call, options.outstanding ?? most, recorder);
         } else {
           await appendOpen(log, entries, options.rate, recorder);
         }
@@ -151,18 +156,28 @@ class Recorder {
 async function appendClosed(
   log: Log,
   entries: readonly Uint8Array[],
+  call: number,
   outstanding: number,
   recorder: Recorder,
 ): Promise<void> {
   let next = 0;
-  const submitter = async (): Promise<void> => {
+  const oneByOne = async (): Promise<void> => {
     for (let at = next++; at < entries.length; at = next++) {
       recorder.submitted(at, performance.now());
       const { index } = await log.append(entries[at] ?? new Uint8Array());
       recorder.acknowledged(at, index);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(outstanding, entries.length) }, submitter));
+  const many = async (): Promise<void> => {
+    for (let at = next; at < entries.length; at = next) {
+      next = Math.min(at + call, entries.length);
+      for (let i = at; i < next; i++) recorder.submitted(i, performance.now());
+      const accepted = await log.appendAll(entries.slice(at, next));
+      for (const [i, { index }] of accepted.entries()) recorder.acknowledged(at + i, index);
+    }
+  };
+  const submitters = Math.ceil(Math.min(outstanding, entries.length) / call);
+  await Promise.all(Array.from({ length: submitters }, call === 1 ? oneByOne : many));
 }
 
 /**
