@@ -42,6 +42,7 @@ export const appendCommand: CommandModule<object, AppendOptions> = {
     ...PLACE_OPTIONS,
   },
   async handler(options) {
+    if (!(options.call >= 1)) throw new RangeError(`--call ${options.call}: a call has at least one entry`);
     const entries = makeEntries(options.entries, options.bytes, options.seed);
     const recorder = new Recorder(entries.length);
     const settings: Partial<SequencerSettings> = {

@@ -10,6 +10,7 @@ import { keysOf, listed } from '../../src/store/conformance-checks.ts';
 import {
   metaFor,
   type NewObject,
+  nodeFs,
   type ObjectStore,
   openDirectory,
   openReadableStore,
@@ -248,6 +249,38 @@ test('descriptors of idle folders do not add up', async () => {
   await store.close();
   assert.ok((await open()) <= before);
   assert.deepEqual(await readdir(join(dir, '.tmp')), []);
+});
+
+test('what a store has replaced it reads without the threads that write, and finds what is there by then', async () => {
+  const dir = await mkdtemp(join(base, 'store-'));
+  const { cached } = nodeFs;
+  assert.ok(cached);
+  const opened: string[] = [];
+  const openFile: typeof cached.openFile = (path) => {
+    opened.push(path);
+    return cached.openFile(path);
+  };
+  const store = await openDirectory(dir, { fs: { ...nodeFs, cached: { ...cached, openFile } } });
+  const text = async (key: string): Promise<string | undefined> => {
+    const found = await store.get(key);
+    return found && Buffer.from(found.bytes).toString();
+  };
+  await store.create('log.json', bytes('{}'), META);
+  const etag = await store.replace('checkpoint', bytes('size 0'), META, null);
+  assert.deepEqual([await text('log.json'), await text('checkpoint')], ['{}', 'size 0']);
+  await store.replace('checkpoint', bytes('size 1'), META, etag);
+  opened.length = 0;
+  assert.deepEqual([await text('log.json'), await text('checkpoint')], ['{}', 'size 1']);
+  assert.deepEqual(opened, [join(dir, 'checkpoint')]);
+
+  await writeFile(join(dir, 'checkpoint'), 'by somebody else');
+  assert.equal(await text('checkpoint'), 'by somebody else');
+  await assert.rejects(store.get('checkpoint', { maxBytes: 3 }), (error) => isSteleError(error, 'limit'));
+  await store.delete('checkpoint');
+  assert.equal(await text('checkpoint'), undefined);
+  await mkdir(join(dir, 'checkpoint'));
+  await assert.rejects(store.get('checkpoint'), isCorrupt(join(dir, 'checkpoint')));
+  await store.close();
 });
 
 test('createAll takes its objects as it writes them, not all at once', async () => {
