@@ -6,7 +6,7 @@ import { TILE_WIDTH } from '../tiles/index.ts';
 /** An item on its way through the sequencer. */
 export interface Delivery {
   readonly item: QueueItem;
-  /** Of each entry before `next`, packed. */
+  /** Packed; of an entry that no batch has looked at, that it is refused, so that it can never be taken for logged. */
   readonly outcomes: Float64Array;
   /** Entries before this one are in a batch, or were found to be duplicates. */
   next: number;
@@ -20,7 +20,7 @@ export interface Part {
 }
 
 export function delivery(item: QueueItem): Delivery {
-  return { item, outcomes: new Float64Array(item.entries.length), next: 0 };
+  return { item, outcomes: new Float64Array(item.entries.length).fill(Number.NaN), next: 0 };
 }
 
 /**
