@@ -1,7 +1,7 @@
 /**
  * Stele beside Tessera on the same machine and the same entries: interleaved runs (A B A B …), each in a fresh process
- * and a fresh folder, medians compared. Tessera gets its default and its best batch settings, Stele is called with one
- * entry and with many at a time; the mark is for the best of one against the best of the other.
+ * and a fresh folder, medians compared. Tessera gets its default and its best batch settings; the ratio is against the
+ * best of them, for either way of calling Stele.
  */
 
 import { fileURLToPath } from 'node:url';
@@ -135,15 +135,15 @@ async function compareAppends(
     );
     recognising.push(told(`append ${bytes} B, round ${round}, Tessera, recognising duplicates`, theirs));
   }
-  const best = (rates: ReadonlyMap<unknown, number[]>): number => Math.max(...[...rates.values()].map(median));
-  const theirs = best(tessera);
-  return [
-    compared(`append of ${bytes} B`, best(stele), theirs, APPEND_MARKS.get(bytes)),
-    ...[...stele].map(([call, rates]) =>
-      compared(`append of ${bytes} B, ${call} a call`, median(rates), theirs, undefined),
-    ),
-    compared(`append of ${bytes} B, duplicates recognised by both`, best(stele), median(recognising), undefined),
-  ];
+  const best = Math.max(...[...tessera.values()].map(median));
+  return [...stele].flatMap(([call, rates]) => {
+    const what = `append of ${bytes} B, ${call} a call`;
+    const ours = median(rates);
+    return [
+      compared(what, ours, best, APPEND_MARKS.get(bytes)),
+      compared(`${what}, duplicates recognised by both`, ours, median(recognising), undefined),
+    ];
+  });
 }
 
 /** What Tessera wrote is checked by its own fsck: a run that lost entries is no run. */
