@@ -55,8 +55,8 @@ export interface DirectoryFs {
   removeFolder(path: string): Promise<void>;
   /** Names in the folder, in any order. */
   readFolder(path: string): Promise<readonly { readonly name: string; readonly kind: PathKind }[]>;
-  /** The same calls for what is in the kernel's memory: they hold up the thread that asks. */
-  readonly cached?: Pick<DirectoryFs, 'openFile' | 'info' | 'read'>;
+  /** The same calls, but they hold up the thread that asks: see `withBlockingReads`. */
+  readonly blockingReads?: Pick<DirectoryFs, 'openFile' | 'info' | 'read'>;
 }
 
 const { O_APPEND, O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
@@ -81,7 +81,7 @@ const readdir = promisify(fs.readdir);
  */
 export const COPIED_BY_US = 64 * 2 ** 10;
 
-const cached: DirectoryFs['cached'] = {
+const blockingReads: DirectoryFs['blockingReads'] = {
   openFile: async (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
   info: async (fd) => describe(fs.fstatSync(fd)),
   read: async (fd, into, position) => fs.readSync(fd, into, 0, into.length, position),
@@ -118,14 +118,16 @@ export const nodeFs: DirectoryFs = {
     const found = await readdir(path, { withFileTypes: true });
     return found.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
-  cached,
+  blockingReads,
 };
 
 /**
- * The same, with reads that hold up the thread that asks: a third faster where it has nothing else to do, and what is
- * read is mostly in the kernel's memory, as in a thread of fsck.
+ * The same, with reads that hold up the thread that asks, where it has them: for what is mostly in the kernel's memory.
+ * That is a third faster in a thread that has nothing else to do, as one of fsck, and waits for no other in the pool's line.
  */
-export const blockingFs: DirectoryFs = { ...nodeFs, ...cached };
+export function withBlockingReads(fs: DirectoryFs): DirectoryFs {
+  return fs.blockingReads === undefined ? fs : { ...fs, ...fs.blockingReads };
+}
 
 /** How many system calls can be under way at once: libuv's thread pool (`bin` raises it to 16). */
 export function threadPoolSize(): number {

@@ -3,7 +3,7 @@ import PQueue from 'p-queue';
 import { SteleError } from '../errors.ts';
 import { errnoOf, outcomeUnknown, unreachable } from './directory-errors.ts';
 import { DirectoryFiles } from './directory-files.ts';
-import { type DirectoryFs, nodeFs, threadPoolSize } from './directory-fs.ts';
+import { type DirectoryFs, nodeFs, threadPoolSize, withBlockingReads } from './directory-fs.ts';
 import { listObjects } from './directory-list.ts';
 import { readObject } from './directory-read.ts';
 import { type Folder, makeDurable } from './folder.ts';
@@ -96,7 +96,8 @@ class Directory implements ObjectStore {
   readonly url: string;
   readonly #root: string;
   readonly #fs: DirectoryFs;
-  readonly #cachedFs: DirectoryFs;
+  /** To read what is in `#replaced`. */
+  readonly #blockingFs: DirectoryFs;
   readonly #files: DirectoryFiles;
   readonly #flushes: PQueue;
   /**
@@ -111,7 +112,7 @@ class Directory implements ObjectStore {
     this.url = pathToFileURL(root).href;
     this.#root = root;
     this.#fs = options.fs ?? nodeFs;
-    this.#cachedFs = this.#fs.cached === undefined ? this.#fs : { ...this.#fs, ...this.#fs.cached };
+    this.#blockingFs = withBlockingReads(this.#fs);
     this.#files = new DirectoryFiles(this.#fs, root, options.observer ?? {});
     this.#flushes = new PQueue({ concurrency: options.flushesInFlight ?? FLUSHES_PER_THREAD * threadPoolSize() });
   }
@@ -266,7 +267,7 @@ class Directory implements ObjectStore {
   }
 
   #read(key: string, path: string, options?: GetOptions): Promise<Uint8Array | undefined> {
-    return readObject(this.#replaced.has(key) ? this.#cachedFs : this.#fs, path, options);
+    return readObject(this.#replaced.has(key) ? this.#blockingFs : this.#fs, path, options);
   }
 
   /** Some objects of `createAll`: their bytes are durable when this resolves, their names when `touched` is flushed. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SteleError } from '../errors.ts';
 import { type DirectoryOptions, openDirectory, openReadableDirectory } from './directory.ts';
-import { blockingFs, nodeFs } from './directory-fs.ts';
+import { nodeFs, withBlockingReads } from './directory-fs.ts';
 import { type HttpOptions, openHttp } from './http.ts';
 import { openMemory } from './memory.ts';
 import { makeRoot, unusable } from './root.ts';
@@ -49,7 +49,10 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
 export function openReadableStore(url: string, options: OpenReadableOptions = {}): ReadableStore {
   switch (schemeOf(url)) {
     case 'file':
-      return openReadableDirectory(existingFolder(folderOf(url)), options.blocking === true ? blockingFs : nodeFs);
+      return openReadableDirectory(
+        existingFolder(folderOf(url)),
+        options.blocking === true ? withBlockingReads(nodeFs) : nodeFs,
+      );
     case 'mem':
       return openMemory(memoryName(url));
     case 's3':

@@ -253,14 +253,14 @@ test('descriptors of idle folders do not add up', async () => {
 
 test('what a store has replaced it reads without the threads that write, and finds what is there by then', async () => {
   const dir = await mkdtemp(join(base, 'store-'));
-  const { cached } = nodeFs;
-  assert.ok(cached);
+  const { blockingReads } = nodeFs;
+  assert.ok(blockingReads);
   const opened: string[] = [];
-  const openFile: typeof cached.openFile = (path) => {
+  const openFile: typeof blockingReads.openFile = (path) => {
     opened.push(path);
-    return cached.openFile(path);
+    return blockingReads.openFile(path);
   };
-  const store = await openDirectory(dir, { fs: { ...nodeFs, cached: { ...cached, openFile } } });
+  const store = await openDirectory(dir, { fs: { ...nodeFs, blockingReads: { ...blockingReads, openFile } } });
   const text = async (key: string): Promise<string | undefined> => {
     const found = await store.get(key);
     return found && Buffer.from(found.bytes).toString();
