@@ -1,6 +1,6 @@
 /**
- * Outcomes as numbers. A sequencer holds one for every entry from its batch until it is published, and a log in a thread
- * sends them all: objects would cost more to make, keep and send than the entries themselves.
+ * Outcomes as numbers. A sequencer holds one for every entry from its batch until it is published, tens of thousands at a
+ * time, and a log in a thread sends them all: that is an array an item, where it would be an object an entry.
  *
  * An entry that is in the log is its index, a duplicate -1 - index, and one that a frozen log refuses NaN: a sequencer
  * refuses nothing else.
