@@ -1,6 +1,7 @@
 /** Reading and writing the public checkpoint: the authority that every decision of the writer is taken from. */
 
 import { SteleError } from '../errors.ts';
+import { equalBytes } from '../merkle/index.ts';
 import { openCheckpoint, type SignedCheckpoint, type Verifier } from '../note/index.ts';
 import { type ETag, metaFor, type ObjectStore, type ReadableStore } from '../store/index.ts';
 
@@ -12,10 +13,18 @@ export interface StoredCheckpoint {
   readonly etag: ETag;
 }
 
-/** The log's own checkpoint, or undefined where there is none. Throws `refused` for one that is not ours. */
-export async function readCheckpoint(store: ReadableStore, verifier: Verifier): Promise<StoredCheckpoint | undefined> {
+/**
+ * The log's own checkpoint, or undefined where there is none. Throws `refused` for one that is not ours. `verified`: one
+ * whose signature need not be verified again, should it be this very note.
+ */
+export async function readCheckpoint(
+  store: ReadableStore,
+  verifier: Verifier,
+  verified?: SignedCheckpoint,
+): Promise<StoredCheckpoint | undefined> {
   const object = await store.get(CHECKPOINT_KEY, { maxBytes: MAX_CHECKPOINT_BYTES });
   if (object === undefined) return undefined;
+  if (verified && equalBytes(object.bytes, verified.bytes)) return { checkpoint: verified, etag: object.etag };
   try {
     const checkpoint = openCheckpoint(object.bytes, verifier);
     // An extension line is not covered by every kind of signature and this log never writes one (DESIGN §6).
@@ -32,8 +41,12 @@ export async function readCheckpoint(store: ReadableStore, verifier: Verifier): 
 }
 
 /** As `readCheckpoint`, where an absent one is refused: only `init` and `recover` create a checkpoint. */
-export async function requireCheckpoint(store: ReadableStore, verifier: Verifier): Promise<StoredCheckpoint> {
-  const found = await readCheckpoint(store, verifier);
+export async function requireCheckpoint(
+  store: ReadableStore,
+  verifier: Verifier,
+  verified?: SignedCheckpoint,
+): Promise<StoredCheckpoint> {
+  const found = await readCheckpoint(store, verifier, verified);
   if (found !== undefined) return found;
   throw new SteleError(
     'refused',

@@ -55,7 +55,9 @@ export async function commitRecord(
   // collected after publication, so a create that lands very late can succeed at a vacated key: then the published size
   // is already beyond s, and this read tells.
   const known = [state.published.checkpoint, ...state.boundaries]; // a publication of ours may end during the read
-  const now = await retrying(deps, 'reading the checkpoint', () => requireCheckpoint(deps.publicStore, deps.verifier));
+  const now = await retrying(deps, 'reading the checkpoint', () =>
+    requireCheckpoint(deps.publicStore, deps.verifier, state.published.checkpoint),
+  );
   const { size, root } = now.checkpoint;
   if (size > head.size) return { kind: 'late' };
   // What stands there is where one of our records ended; anything else is for a load to judge.

@@ -24,8 +24,9 @@ export interface Mutation {
   readonly planted?: Planted;
 }
 
-const AUTHORITY =
-  "const now = await retrying(deps, 'reading the checkpoint', () => requireCheckpoint(deps.publicStore, deps.verifier));";
+const AUTHORITY = `const now = await retrying(deps, 'reading the checkpoint', () =>
+    requireCheckpoint(deps.publicStore, deps.verifier, state.published.checkpoint),
+  );`;
 
 /** The eight that must be found, and some more. */
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
