@@ -19,6 +19,7 @@ const push = (window: DedupWindow, value: number): void => window.push(hashWords
 test('the window finds the first index of every hash of at least its width, whatever was taken back between', () => {
   const command = fc.oneof(
     { weight: 8, arbitrary: fc.record({ push: fc.nat(300) }) },
+    { weight: 2, arbitrary: fc.record({ find: fc.nat(300) }) },
     { weight: 1, arbitrary: fc.record({ back: fc.nat(100) }) },
     { weight: 1, arbitrary: fc.record({ release: fc.nat(30) }) },
   );
@@ -32,7 +33,11 @@ test('the window finds the first index of every hash of at least its width, what
         const values: number[] = [];
         let released = 0; // what is published: truncation never goes below it
         for (const command of commands) {
-          if ('push' in command) {
+          if ('find' in command) {
+            const found = find(window, command.find);
+            if (found !== undefined) assert.equal(values[found - first], command.find);
+            else assert.equal(values.indexOf(command.find, window.start - first), -1);
+          } else if ('push' in command) {
             push(window, command.push);
             values.push(command.push);
           } else if ('release' in command) {
@@ -104,6 +109,13 @@ test('a window that has grown finds the first of equal hashes, those that crowd 
     if (isAtDoubling) knows(i + 1);
   }
   knows(count);
+  // What is taken back from among equal ones, and what comes in its place, in another order.
   window.truncate(1_000 + 9_000);
   knows(9_000);
+  for (let i = 14_999; i >= 9_000; i--) window.push(words, i);
+  for (let k = 0; k < 15_000; k++) {
+    assert.equal(window.find(words, k), 1_000 + (k < 9_000 ? k : 9_000 + 14_999 - k), `hash ${k}`);
+  }
+  window.truncate(1_000);
+  knows(0);
 });
