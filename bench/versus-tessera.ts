@@ -39,13 +39,22 @@ const APPEND_MARKS: ReadonlyMap<number, number> = new Map([
   [128, 3],
 ]);
 
+/**
+ * Entries of a run unless told otherwise: a GiB of them, at most so many. A multiple of every batch size, so that no run
+ * of Tessera ends by waiting for a batch's age; and ten seconds of work, because ours is a fresh process, too, which spends
+ * part of the first second or two on compiling its code: of a million small entries that is a tenth.
+ */
+const MOST_ENTRIES = 2 ** 22;
+const MOST_BYTES = 2 ** 30;
+const ENTRIES_MULTIPLE = Math.max(...SETTINGS.map(({ batch }) => batch));
+
 /** Fewer rounds show that everything runs, and judge nothing. */
 const JUDGED_ROUNDS = 3;
 
 const PARTS = ['append', 'tree', 'fsck'] as const;
 
 interface VersusOptions {
-  readonly entries: number;
+  readonly entries: number | undefined;
   readonly bytes: readonly number[];
   readonly fsckEntries: number;
   readonly rounds: number;
@@ -67,9 +76,7 @@ export const versusTesseraCommand: CommandModule<object, VersusOptions> = {
   command: 'versus-tessera',
   describe: "Interleaved with Tessera's POSIX driver, its fsck and Go's tree libraries (needs Go)",
   builder: {
-    // A multiple of every batch size, so that no run of Tessera ends by waiting for a batch's age; and seconds of work,
-    // so that what a fresh process spends on compiling our code counts for little.
-    entries: { type: 'number', default: 1_048_576, describe: 'Entries of each run' },
+    entries: { type: 'number', describe: `Entries of each run; default: a GiB of them, at most ${MOST_ENTRIES}` },
     bytes: { type: 'array', number: true, default: [1_024, 128], describe: 'Bytes of each entry' },
     'fsck-entries': { type: 'number', default: 1_048_576, describe: 'Entries of the log that both check' },
     rounds: { type: 'number', default: 5, describe: 'Rounds of interleaved runs' },
@@ -113,7 +120,7 @@ async function compareAppends(
   scratch: Scratch,
   bytes: number,
 ): Promise<Comparison[]> {
-  const { entries } = options;
+  const { entries = entriesOf(bytes) } = options;
   const stele = new Map<(typeof CALLS)[number], number[]>(CALLS.map((call) => [call, []]));
   const recognising: number[] = [];
   const tessera = new Map<(typeof SETTINGS)[number], number[]>(SETTINGS.map((setting) => [setting, []]));
@@ -144,6 +151,11 @@ async function compareAppends(
       compared(`${what}, duplicates recognised by both`, ours, median(recognising), undefined),
     ];
   });
+}
+
+function entriesOf(bytes: number): number {
+  const most = Math.min(MOST_ENTRIES, MOST_BYTES / Math.max(1, bytes));
+  return Math.max(1, Math.floor(most / ENTRIES_MULTIPLE)) * ENTRIES_MULTIPLE;
 }
 
 /** What Tessera wrote is checked by its own fsck: a run that lost entries is no run. */
