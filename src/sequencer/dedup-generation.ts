@@ -61,7 +61,7 @@ export class Generation {
     const bits = bitsOf(mix);
     if (((filter[mix & (filter.length - 1)] ?? 0) & bits) !== bits) return undefined;
     this.#settle();
-    const ordinal = this.#slots[this.#place(words, at) + 1] ?? 0;
+    const ordinal = this.#slots[this.#place(words, at, mix) + 1] ?? 0;
     return ordinal === 0 ? undefined : this.first + ordinal - 1;
   }
 
@@ -83,12 +83,16 @@ export class Generation {
     return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   }
 
-  /** Forgets every ordinal from `count` on, of which the filter then says "perhaps". */
+  /**
+   * Forgets every ordinal from `count` on. The filter goes on to say "perhaps" of them: it may, and nearly all of what is
+   * taken back comes again.
+   */
   truncate(count: number): void {
     if (count >= this.#count) return;
     // Taken out of the table in the opposite order, they leave behind the table as it was before they were put there.
     for (let ordinal = this.#tabled - 1; ordinal >= count; ordinal--) {
-      const place = this.#place(this.#words, ordinal * WORDS) + 1;
+      const at = ordinal * WORDS;
+      const place = this.#place(this.#words, at, this.#mix(this.#words, at)) + 1;
       if (this.#slots[place] === ordinal + 1) this.#slots[place] = 0;
     }
     this.#tabled = Math.min(this.#tabled, count);
@@ -113,9 +117,10 @@ export class Generation {
     const slots = this.#slots;
     for (let ordinal = this.#tabled; ordinal < this.#count; ordinal++) {
       const at = ordinal * WORDS;
-      const slot = this.#place(words, at);
+      const mix = this.#mix(words, at);
+      const slot = this.#place(words, at, mix);
       if (slots[slot + 1] !== 0) continue;
-      slots[slot] = this.#mix(words, at);
+      slots[slot] = mix;
       slots[slot + 1] = ordinal + 1;
     }
     this.#tabled = this.#count;
@@ -136,8 +141,7 @@ export class Generation {
   }
 
   /** The slot that holds an equal hash, or the free one where it would go. */
-  #place(words: Int32Array, at: number): number {
-    const mix = this.#mix(words, at);
+  #place(words: Int32Array, at: number, mix: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let slot = Math.imul(mix, SLOT_WORDS) & mask; ; slot = (slot + SLOT_WORDS) & mask) {
