@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import type { Log, SequencerSettings } from '../src/index.ts';

@@ -35,7 +35,7 @@ export async function runTessera(program: string, mode: Mode, flags: Flags): Pro
 
 /** One run of our own benchmark; its JSON object is the last line it prints. */
 export async function runStele(mode: Mode, flags: Flags): Promise<RunFigures> {
-  const printed = await output(process.execPath, [MAIN, mode, ...words({ ...flags, json: true })]);
+  const printed = await output(process.execPath, [...process.execArgv, MAIN, mode, ...words({ ...flags, json: true })]);
   return JSON.parse(printed.split('\n').at(-1) ?? '');
 }
 
