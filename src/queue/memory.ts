@@ -69,7 +69,7 @@ export class MemoryQueue implements SubmissionQueue {
   #bytes = 0;
   #named = 0;
   #closed: SteleError | undefined;
-  /** The time of this turn, once something has been submitted in it. */
+  /** The time of this turn, once it was asked for. */
   #turnMs: number | undefined;
   readonly #endTurn = (): void => {
     this.#turnMs = undefined;
@@ -82,7 +82,7 @@ export class MemoryQueue implements SubmissionQueue {
 
   waiting(): Waiting {
     const oldest = this.#line[this.#oldest];
-    const oldestMs = oldest === undefined ? 0 : this.#clock.now() - oldest.arrivedMs;
+    const oldestMs = oldest === undefined ? 0 : this.#now() - oldest.arrivedMs;
     return { entries: this.#entries, bytes: this.#bytes, oldestMs };
   }
 
@@ -167,7 +167,7 @@ export class MemoryQueue implements SubmissionQueue {
     this.#bell.ring();
   }
 
-  /** Now, for all that is submitted in one turn: reading the clock costs as much as queueing an entry. */
+  /** The time, read once a turn, of which tens of thousands of entries may be part: reading it costs as much as queueing one. */
   #now(): number {
     if (this.#turnMs === undefined) {
       this.#turnMs = this.#clock.now();
@@ -188,8 +188,7 @@ export class MemoryQueue implements SubmissionQueue {
       const waits = `${this.#entries} entries of ${this.#bytes} bytes`;
       return new BusyError(`${waits} wait to be published already; nothing was submitted`, retryAfterMs);
     }
-    const oldest = this.#line[this.#oldest];
-    if (oldest !== undefined && this.#now() - oldest.arrivedMs > maxAgeMs) {
+    if (this.waiting().oldestMs > maxAgeMs) {
       const age = `an entry has waited more than ${maxAgeMs} ms`;
       return new BusyError(`${age} to be published; nothing was submitted. Does the sequencer run?`, retryAfterMs);
     }

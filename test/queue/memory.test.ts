@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { BusyError, isSteleError, SteleError } from '../../src/errors.ts';
@@ -133,6 +133,19 @@ test('the queue is bounded in bytes and in age as well (LOAD-1)', async () => {
   const after = queue.submitOne(bytes(1));
   await answer(await queue.receive(MIB));
   await after;
+});
+
+test('the clock is read once for all that is submitted in one turn', async () => {
+  const clock = new ManualClock();
+  const now = mock.method(clock, 'now');
+  const queue = open({}, clock);
+  const { answer } = log(queue);
+  for (const turn of [1, 2]) {
+    const outcomes = Array.from({ length: 1_000 }, () => queue.submitOne(bytes(1)));
+    assert.equal(now.mock.callCount(), turn);
+    await answer(await queue.receive(MIB));
+    await Promise.all(outcomes);
+  }
 });
 
 test('what could never fit is refused for good, not for now', async () => {
