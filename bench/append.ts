@@ -7,7 +7,10 @@ import { makeEntries } from './entries.ts';
 import { percentile, printFigures } from './figures.ts';
 import { flushCount } from './flushes.ts';
 
-/** Entries that wait for an answer at a time, at most … */
+/**
+ * Entries that wait for an answer at a time, at most … The young generation that package.json gives to V8 has room for
+ * their promises; in the default one they grow old, and a GiB of them lies there until the run ends.
+ */
 const OUTSTANDING_ENTRIES = 65_536;
 /** … and bytes of them: half of what the queue in memory takes. */
 const OUTSTANDING_BYTES = 64 * 2 ** 20;

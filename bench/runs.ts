@@ -33,7 +33,7 @@ export async function runTessera(program: string, mode: Mode, flags: Flags): Pro
   return JSON.parse(await output(program, [mode, ...words(flags)]));
 }
 
-/** One run of our own benchmark; its JSON object is the last line it prints. */
+/** One run of our own benchmark, by a Node with this one's flags; its JSON object is the last line it prints. */
 export async function runStele(mode: Mode, flags: Flags): Promise<RunFigures> {
   const printed = await output(process.execPath, [...process.execArgv, MAIN, mode, ...words({ ...flags, json: true })]);
   return JSON.parse(printed.split('\n').at(-1) ?? '');
